@@ -1,0 +1,63 @@
+"""I3D: what is happening in this video?
+
+The library behind the `i3d` command. Its public names are loaded on first use, so that
+`import i3d` costs nothing and imports neither TensorFlow nor OpenCV:
+
+    >>> import i3d
+    >>> clip = i3d.load_video("clip.avi")          # (T, 224, 224, 3) float32 RGB in [0, 1]
+    >>> classifier = i3d.Classifier.load("camera-motion")
+    >>> prediction = classifier.classify("clip.avi", top=5)
+    >>> prediction.scores[0].label
+    'pan right'
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from i3d.classifier import Classifier
+    from i3d.errors import I3DError
+    from i3d.labels import load_labels
+    from i3d.loader import VideoReader, load_video
+    from i3d.results import Prediction, Score, VideoInfo
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Classifier",
+    "I3DError",
+    "Prediction",
+    "Score",
+    "VideoInfo",
+    "VideoReader",
+    "__version__",
+    "load_labels",
+    "load_video",
+]
+
+_HOME_OF = {
+    "Classifier": "i3d.classifier",
+    "I3DError": "i3d.errors",
+    "Prediction": "i3d.results",
+    "Score": "i3d.results",
+    "VideoInfo": "i3d.results",
+    "VideoReader": "i3d.loader",
+    "load_labels": "i3d.labels",
+    "load_video": "i3d.loader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'i3d' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,53 @@
+"""The `i3d` command: the only place that imports click, prints, or exits.
+
+Commands import what they need when they run, so that `i3d --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from i3d import __version__
+from i3d.cli.classify import classify
+from i3d.cli.errors import ErrorGroup
+from i3d.cli.labels import labels
+from i3d.errors import ExitCode
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+EPILOG = """\
+\b
+Exit codes: 0 ok, 1 a bug, 2 usage, 3 video, 4 unknown name, 5 transfer, cache or output,
+6 engine or model, 7 some of several videos failed, 130 Ctrl-C, 141 output closed.
+"""
+
+
+@click.group(cls=ErrorGroup, context_settings=CONTEXT, epilog=EPILOG)
+@click.version_option(__version__, prog_name="i3d", message="%(prog)s %(version)s")
+def cli() -> None:
+    """What is happening in this video?
+
+    Classifies videos with DeepMind's I3D network (400 human actions of Kinetics), or any other
+    video model of TensorFlow Hub, or the small model of camera moves that ships with i3d.
+    """
+
+
+cli.add_command(classify)
+cli.add_command(labels)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        cli(prog_name="i3d")
+    except Exception:  # noqa: BLE001  (the last stop of every bug)
+        traceback.print_exc()
+        click.echo(
+            "\nThis is a bug in i3d: please report it with the text above and "
+            f"`i3d --version` ({__version__}).",
+            err=True,
+        )
+        sys.exit(ExitCode.BUG)

@@ -1,0 +1,244 @@
+"""`i3d classify`: what happens in these videos?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from i3d.catalog import DEFAULT_MODEL
+from i3d.cli.errors import show_error, show_note, show_warning
+from i3d.cli.output import Output
+from i3d.cli.terminal import libraries_silenced, progress_on_terminal
+from i3d.errors import (
+    EngineError,
+    I3DError,
+    OutputError,
+    PartialFailureError,
+    UserInterruptError,
+    VideoError,
+)
+from i3d.recipes import DEFAULT_RECIPE, RECIPES
+from i3d.report import FORMATS, TableStyle, make_report
+from i3d.results import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from i3d.classifier import Classifier
+    from i3d.progress import Progress
+
+
+class FpsType(click.ParamType):
+    """A frame rate above 0, or `native`."""
+
+    name = "N|native"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["native"]:
+        """Turn the option's text into its value."""
+        if value == "native":
+            return "native"
+        rate = click.FLOAT.convert(value, param, ctx)
+        if not 0 < rate < float("inf"):
+            self.fail(f"{value} is not a frame rate above 0.", param, ctx)
+        return float(rate)
+
+
+@click.command()
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="K",
+    help="How many labels to show.",
+)
+@click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="NAME|DIR|URL",
+    help="A model's name, a SavedModel folder, or a TensorFlow Hub handle. camera-motion "
+    "ships with i3d.",
+)
+@click.option(
+    "--labels",
+    "label_file",
+    metavar="FILE",
+    help="Names of the outputs of a model of your own, one a line.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(list(RECIPES)),
+    default=DEFAULT_RECIPE,
+    show_default=True,
+    help="Preprocessing: "
+    + "; ".join(f"{recipe.name}: {recipe.summary}" for recipe in RECIPES.values())
+    + ".",
+)
+@click.option(
+    "--fps",
+    type=FpsType(),
+    help="Thin denser videos to N frames per second, or use every frame (native).",
+)
+@click.option(
+    "--input-range",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="What black and white are fed as, in place of what the model wants.",
+)
+@click.option(
+    "--start",
+    "start_seconds",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="S",
+    help="Start S seconds into the video.",
+)
+@click.option(
+    "--end", "end_seconds", type=float, metavar="S", help="Stop S seconds into the video."
+)
+@click.option(
+    "--max-frames",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Use at most N frames; 0 for all.",
+)
+@click.option(
+    "--image-fps",
+    type=click.FloatRange(min=0, min_open=True),
+    default=25.0,
+    show_default=True,
+    metavar="N",
+    help="Frame rate of a folder of images.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(FORMATS),
+    help="Default: by the suffix of -o, else table.",
+)
+@click.option("-o", "--output", metavar="FILE", help="Write the result to FILE.")
+@click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow and FFmpeg log.")
+def classify(
+    videos: tuple[str, ...],
+    model: str,
+    label_file: str | None,
+    format_name: str | None,
+    output: str | None,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    r"""Say what happens in videos: the most likely labels of each.
+
+    A VIDEO is a file, an animated GIF, or a folder of numbered images. The model is loaded once
+    for all of them. A video that can't be read does not stop the others: they are all classified,
+    and the exit code is 7.
+
+    \b
+    Examples:
+      i3d classify clip.avi
+      i3d classify clip.avi --model camera-motion --start 2 --end 5
+      i3d classify *.mp4 -o results.csv
+      i3d classify -- -oddly-named.mp4
+    """
+    if options["end_seconds"] is not None and options["end_seconds"] <= options["start_seconds"]:
+        raise click.BadParameter("must come after --start.", param_hint="--end")
+    format_name = format_name or _format_of(output)
+    with Output(output, inputs=videos, utf8=format_name != "table") as destination:
+        report = make_report(format_name, _table_style(to_file=destination.is_file))
+        errors: list[I3DError] = []
+        stopped_by: I3DError | None = None
+        destination.write(report.begin())
+        try:
+            with libraries_silenced(verbose=verbose), progress_on_terminal() as progress:
+                for outcome in _outcomes(videos, model, label_file, progress, options):
+                    destination.write(report.item(outcome))
+                    if outcome.error is not None:
+                        errors.append(outcome.error)
+        except OutputError:
+            raise
+        except KeyboardInterrupt:
+            stopped_by = UserInterruptError("Interrupted.")
+        except I3DError as error:
+            stopped_by = error
+        destination.write(report.end(stopped_by))
+        destination.finish()
+    if stopped_by is not None:
+        raise stopped_by
+    if len(videos) == 1 and errors:
+        raise errors[0]
+    if errors:
+        raise PartialFailureError(
+            f"{len(errors)} of {len(videos)} videos could not be classified.",
+            hint="The reason for each stands above.",
+        )
+
+
+def _outcomes(
+    videos: tuple[str, ...],
+    model: str,
+    label_file: str | None,
+    progress: Progress,
+    options: dict[str, Any],
+) -> Iterator[Outcome]:
+    """Classify the videos, and say on standard error what went wrong on the way."""
+    from i3d.loader import VideoReader
+
+    classifier: Classifier | None = None
+    for path in videos:
+        try:
+            if classifier is None:
+                # A model takes seconds to load: not for a video that can't be opened.
+                VideoReader(path).close()
+        except VideoError as error:
+            outcome = Outcome(path, error=error)
+        else:
+            classifier = classifier or _load(model, label_file, progress)
+            try:
+                outcome = Outcome(
+                    path, prediction=classifier.classify(path, progress=progress, **options)
+                )
+            except (VideoError, EngineError) as error:
+                outcome = Outcome(path, error=error)
+        if outcome.error is not None and len(videos) > 1:
+            show_error(outcome.error)
+        if outcome.prediction is not None:
+            for warning in outcome.prediction.warnings:
+                show_warning(f"{path}: {warning}.")
+        yield outcome
+
+
+def _load(model: str, label_file: str | None, progress: Progress) -> Classifier:
+    from i3d.classifier import Classifier
+
+    classifier = Classifier.load(model, labels=label_file, progress=progress)
+    for note in classifier.notes:
+        show_note(note)
+    return classifier
+
+
+def _format_of(output: str | None) -> str:
+    """The format that an output file's suffix asks for."""
+    suffix = "" if output is None else Path(output).suffix.lower().lstrip(".")
+    return suffix if suffix in FORMATS else "table"
+
+
+def _table_style(*, to_file: bool) -> TableStyle:
+    """How a table looks on this terminal."""
+    if to_file:
+        return TableStyle()
+    from rich.console import Console
+
+    console = Console(file=sys.stdout)
+    return TableStyle(
+        color=console.is_terminal and console.color_system is not None and not console.no_color,
+        unicode=console.encoding.startswith("utf"),
+        width=console.width,
+    )

@@ -1,0 +1,153 @@
+"""Where results go: standard output, or a file that appears when it is whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from i3d.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+
+class Output:
+    """Standard output, or a file.
+
+    A file is written beside its final name and takes it in `finish`. Without that, because writing
+    failed or nobody asked for it, the block leaves no new file, and one that was there before
+    stays as it was.
+
+    Args:
+        path: A file, or None or `-` for standard output.
+        inputs: Files that must not be overwritten.
+        utf8: Write UTF-8 also where the system's encoding is another one; a terminal always gets
+            its own.
+
+    Raises:
+        UsageError: `path` is a folder, lies in a folder that does not exist, or is an input.
+        OutputError: The file can't be written.
+    """
+
+    def __init__(self, path: str | None, inputs: Iterable[str] = (), *, utf8: bool = True) -> None:
+        self._target = None if path is None or path == "-" else Path(path)
+        self._stream: TextIO = sys.stdout
+        self._temporary: Path | None = None
+        self._empty = True
+        if self._target is None:
+            _prepare_stdout(utf8=utf8)
+            return
+        _check_target(self._target, inputs)
+        try:
+            handle, name = tempfile.mkstemp(
+                prefix=f".{self._target.name[:100]}.", dir=self._target.parent
+            )
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        self._temporary = Path(name)
+        self._stream = os.fdopen(handle, "w", encoding="utf-8", newline="\n")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether results go to a file."""
+        return self._target is not None
+
+    def write(self, text: str) -> None:
+        """Write a piece of the document, and pass it on at once.
+
+        Raises:
+            OutputError: It can't be written.
+            BrokenPipeError: Whoever read standard output went away.
+        """
+        if not text:
+            return
+        self._empty = False
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
+    def finish(self) -> None:
+        """The document is whole: give the file its name, unless nothing was written to it.
+
+        Raises:
+            OutputError: It can't be written.
+        """
+        if self._target is None or self._temporary is None or self._empty:
+            return
+        try:
+            self._stream.close()
+            self._temporary.chmod(_usual_mode(self._target))
+            self._temporary.replace(self._target)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+        self._temporary = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._temporary is not None:
+            with suppress(OSError):  # a full disk: what is left is thrown away anyway
+                self._stream.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _cannot_write(self, error: OSError) -> OutputError:
+        where = "standard output" if self._target is None else str(self._target)
+        return OutputError(
+            f"The result cannot be written to {where}: {error.strerror or error}.",
+            hint="Choose another place with -o FILE, or make room on the disk.",
+        )
+
+
+def _prepare_stdout(*, utf8: bool) -> None:
+    """Make sure that any name can be written, and data in UTF-8 (Windows pipes are not)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if utf8 and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _check_target(target: Path, inputs: Iterable[str]) -> None:
+    if target.is_dir():
+        raise UsageError(f"The output {target} is a folder.", hint="Give the name of a file.")
+    if not target.parent.is_dir():
+        raise UsageError(
+            f"The folder of the output {target} does not exist.", hint="Make the folder first."
+        )
+    for path in inputs:
+        try:
+            same = target.samefile(path)
+        except (OSError, ValueError):  # one of the two does not exist, or is no file name
+            same = False
+        if same:
+            raise UsageError(
+                f"The output {target} is one of the videos and would be overwritten.",
+                hint="Choose another name for the output.",
+            )
+
+
+def _usual_mode(target: Path) -> int:
+    """The mode that a file made in the usual way would have: the old file's, else the umask's."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,102 @@
+"""Standard error: progress on a terminal, and silence for libraries that write to it."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from i3d.progress import NO_PROGRESS
+from i3d.report.escaping import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.progress import Progress as RichProgress
+
+    from i3d.progress import Progress
+
+
+@contextmanager
+def libraries_silenced(*, verbose: bool) -> Iterator[None]:
+    """Keep what native libraries write to file descriptor 2 away from the user.
+
+    TensorFlow's and FFmpeg's libraries write there whatever their log levels are
+    (tensorflow/tensorflow#100442). Python's own `sys.stderr` keeps working: it gets a duplicate.
+
+    Args:
+        verbose: Let everything through.
+    """
+    if verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+        yield
+        return
+    try:
+        sys.stderr.flush()
+        is_real = sys.stderr.fileno() == 2
+        duplicate = os.dup(2)
+    except (OSError, ValueError, AttributeError):  # closed, or replaced by something in memory
+        yield
+        return
+    python_stderr = sys.stderr
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
+    if is_real:
+        sys.stderr = os.fdopen(
+            duplicate,
+            "w",
+            buffering=1,
+            encoding=python_stderr.encoding,
+            errors="backslashreplace",
+            closefd=False,
+        )
+        faulthandler.enable(duplicate)  # a crash inside a library still says where
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = python_stderr
+        os.dup2(duplicate, 2)
+        if is_real:
+            faulthandler.disable()
+        os.close(duplicate)
+
+
+@contextmanager
+def progress_on_terminal() -> Iterator[Progress]:
+    """Give a progress display on standard error, or a silent one where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield NO_PROGRESS
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Display
+
+    display = Display(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        console=Console(file=sys.stderr),
+        transient=True,
+    )
+    with display:
+        yield _RichTasks(display)
+
+
+class _RichTasks:
+    """`i3d.progress.Progress` on Rich."""
+
+    def __init__(self, display: RichProgress) -> None:
+        self._display = display
+
+    @contextmanager
+    def task(self, description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        task_id = self._display.add_task(printable(description), total=total)
+        try:
+            yield lambda num_units: self._display.advance(task_id, num_units)
+        finally:
+            self._display.remove_task(task_id)

@@ -1,0 +1,77 @@
+"""What an engine is: something that turns a clip into step logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Clip: TypeAlias = npt.NDArray[np.uint8]
+"""(T, height, width, 3) uint8 RGB."""
+
+StepLogits: TypeAlias = npt.NDArray[np.float32]
+"""(S, labels) float32."""
+
+
+@dataclass(frozen=True)
+class ModelContract:
+    """What a model's signature and graph say about its input and output."""
+
+    signature: str
+    """Name of the signature that is run."""
+    input_name: str
+    """Name of the signature's input."""
+    output_name: str
+    """Name of the signature's output."""
+    num_labels: int
+    """Length of the output."""
+    size: int | None
+    """Height and width that the input insists on; None where it takes any."""
+    input_range: tuple[float, float]
+    """Values that the model wants for black and white."""
+    input_range_reason: str
+    """How `input_range` was found, in words."""
+    has_steps: bool
+    """Whether the logits before the last mean over time were found: then S = ceil(T / 8) - 1 for
+    I3D, else S = 1."""
+
+
+class Engine(Protocol):
+    """A loaded model."""
+
+    name: str
+    """Name in the registry."""
+    version: str
+    """Version of the package that runs the model."""
+    contract: ModelContract
+
+    def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:
+        """Run the model on one clip.
+
+        Args:
+            clip: (T, height, width, 3) uint8 RGB.
+            input_range: What black (0) and white (255) are fed as.
+
+        Returns:
+            (S, labels) float32: the logits of each time step. Not checked for finiteness.
+
+        Raises:
+            EngineError: The engine could not run the model on this clip.
+        """
+
+
+class EngineLoader(Protocol):
+    """A function that loads a model into an engine."""
+
+    def __call__(self, model_dir: Path) -> Engine:
+        """Load a SavedModel directory.
+
+        Raises:
+            EngineNotInstalledError: The engine's package can't be imported.
+            ModelLoadError: The directory holds no model that the engine can run.
+        """

@@ -1,0 +1,136 @@
+"""What can go wrong, and the exit code that the command line gives for it.
+
+Libraries raise these; only `i3d.cli` turns them into text and exit codes. A message is one
+sentence that says what, which object and why. A hint says what to do now.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the `i3d` command."""
+
+    OK = 0
+    """Everything asked for was done."""
+    BUG = 1
+    """An exception that i3d did not expect: please report it."""
+    USAGE = 2
+    """The command line makes no sense (click's own code)."""
+    VIDEO = 3
+    """The video is missing, unreadable or holds no frames."""
+    UNKNOWN_NAME = 4
+    """No model, label or clip of that name."""
+    TRANSFER = 5
+    """Something could not be fetched, cached or written."""
+    ENGINE = 6
+    """The model or the engine that runs it failed."""
+    PARTIAL = 7
+    """Several videos were asked for, and some of them failed."""
+    INTERRUPTED = 130
+    """Ctrl-C (128 + SIGINT, as shells report it)."""
+    CLOSED_PIPE = 141
+    """Whoever read our output went away (128 + SIGPIPE, as shells report it)."""
+
+
+class I3DError(Exception):
+    """Root of all errors that a user, a file or a machine can cause.
+
+    Args:
+        message: One sentence: what failed, on which object, why.
+        hint: One action that helps, or None where nothing can be said.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(I3DError, ValueError):
+    """An option has a value that makes no sense, or options contradict each other."""
+
+    exit_code = ExitCode.USAGE
+
+
+class VideoError(I3DError):
+    """Something is wrong with an input video."""
+
+    exit_code = ExitCode.VIDEO
+
+
+class VideoNotFoundError(VideoError, FileNotFoundError):
+    """There is no such video file or image folder."""
+
+
+class VideoDecodeError(VideoError):
+    """The file is there, but no frame can be read from it."""
+
+
+class VideoTooShortError(VideoError):
+    """The requested time span holds no frame."""
+
+
+class VideoTooLongError(VideoError):
+    """The requested time span holds more frames than fit into memory in one pass."""
+
+
+class UnknownNameError(I3DError, LookupError):
+    """A model, label list or recipe of that name does not exist."""
+
+    exit_code = ExitCode.UNKNOWN_NAME
+
+
+class TransferError(I3DError, OSError):
+    """Something could not be downloaded."""
+
+    exit_code = ExitCode.TRANSFER
+
+
+class OfflineError(TransferError):
+    """A download would be needed, and the network is switched off on purpose."""
+
+
+class CacheError(TransferError):
+    """The cache folder cannot be read or written."""
+
+
+class OutputError(TransferError):
+    """A result cannot be written to the file that was asked for."""
+
+
+class EngineError(I3DError):
+    """Something is wrong with the model or with the engine that runs it."""
+
+    exit_code = ExitCode.ENGINE
+
+
+class EngineNotInstalledError(EngineError, ImportError):
+    """The package that runs the model cannot be imported."""
+
+
+class ModelLoadError(EngineError):
+    """The model is not one that i3d can load."""
+
+
+class ModelOutputError(EngineError):
+    """The model ran and gave something unusable (not finite, wrong shape)."""
+
+
+class PartialFailureError(I3DError):
+    """Several videos were asked for, and some of them failed."""
+
+    exit_code = ExitCode.PARTIAL
+
+
+class UserInterruptError(I3DError):
+    """The user stopped the run (Ctrl-C)."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -1,0 +1,37 @@
+"""Names that people mistype."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from i3d.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, listing: str | None = None
+) -> UnknownNameError:
+    """Make the error for a name that does not exist, with the names that look like it.
+
+    Args:
+        kind: What was looked for ("model", "recipe").
+        name: The name that was given.
+        known: The names there are.
+        listing: A command that lists them, where they are too many for a message.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
+    names = list(known)
+    folded = {candidate.casefold(): candidate for candidate in names}
+    matches = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+    if matches:
+        hint = f"Did you mean {' or '.join(matches)}?"
+    elif listing is not None:
+        hint = f"List them with: {listing}"
+    else:
+        hint = f"There are: {', '.join(names)}."
+    return UnknownNameError(f"There is no {kind} named {name!r}.", hint=hint)

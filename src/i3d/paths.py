@@ -1,0 +1,26 @@
+"""Where i3d keeps what it fetched. Nothing here touches the disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_dir() -> Path:
+    """The root of everything that i3d caches.
+
+    Returns:
+        `$I3D_CACHE_DIR` where it is set and not empty, else the platform's cache folder of the
+        user (`~/.cache/i3d` on Linux). It may not exist yet.
+    """
+    chosen = os.environ.get("I3D_CACHE_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("i3d", appauthor=False))
+
+
+def tfhub_cache_dir() -> Path:
+    """The folder given to `tensorflow_hub` for what it downloads."""
+    return cache_dir() / "tfhub"

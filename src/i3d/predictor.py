@@ -1,0 +1,134 @@
+"""An engine and a clip to scores: mean over the steps, softmax, top-k."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from i3d.errors import ModelOutputError, UsageError
+from i3d.recipes import MIN_FRAMES
+from i3d.results import Score
+from i3d.sampling import loop_indices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from i3d.engines.base import Clip, Engine
+
+Float64Array: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ClipScores:
+    """What a model says of one clip."""
+
+    logits: Float64Array
+    """(labels,) mean of the step logits over time."""
+    probabilities: Float64Array
+    """(labels,) softmax of `logits`; they sum to 1."""
+    num_steps: int
+    """Number of steps that were averaged."""
+    num_frames_fed: int
+    """Length of the clip after looping."""
+
+
+class Predictor:
+    """Runs a model on clips and names what it says.
+
+    Args:
+        engine: A loaded model.
+        labels: Names of the model's outputs, in their order.
+
+    Raises:
+        UsageError: There are not as many labels as outputs.
+    """
+
+    def __init__(self, engine: Engine, labels: Sequence[str]) -> None:
+        if len(labels) != engine.contract.num_labels:
+            raise UsageError(
+                f"There are {len(labels)} labels, but the model has {engine.contract.num_labels} "
+                "outputs.",
+                hint="Give a label file with one line for each output, in their order.",
+            )
+        self.engine = engine
+        self.labels = tuple(labels)
+
+    def score(self, clip: Clip, input_range: tuple[float, float]) -> ClipScores:
+        """Run the model on a clip.
+
+        Clips of fewer than 9 frames are looped until they have 9 (see `i3d.recipes.MIN_FRAMES`).
+
+        Args:
+            clip: (T, size, size, 3) uint8 RGB, T >= 1.
+            input_range: What black (0) and white (255) are fed as.
+
+        Returns:
+            Logits and probabilities of all labels.
+
+        Raises:
+            ModelOutputError: The model's output is not finite.
+            EngineError: The engine could not run the model.
+        """
+        if len(clip) < MIN_FRAMES:
+            clip = clip[loop_indices(len(clip), MIN_FRAMES)]
+        steps = self.engine.step_logits(clip, input_range)
+        if not np.isfinite(steps).all():
+            raise ModelOutputError(
+                f"The model gave {np.count_nonzero(~np.isfinite(steps))} outputs of {steps.size} "
+                "that are not finite numbers.",
+                hint="Its weights may be damaged, or it expects another range: --input-range.",
+            )
+        logits = steps.mean(axis=0, dtype=np.float64)
+        return ClipScores(logits, softmax(logits), len(steps), len(clip))
+
+    def best(self, scores: ClipScores, top: int) -> tuple[Score, ...]:
+        """Name the best labels.
+
+        Args:
+            scores: What `score` gave.
+            top: How many, at least 1; more than there are labels gives all of them.
+
+        Returns:
+            The best, best first; equal probabilities stay in the order of the label list.
+
+        Raises:
+            UsageError: `top` is below 1.
+        """
+        if top < 1:
+            raise UsageError(f"The number of labels to show must be at least 1, not {top}.")
+        return tuple(
+            Score(
+                rank=rank,
+                label=self.labels[i],
+                label_index=int(i),
+                probability=float(scores.probabilities[i]),
+                logit=float(scores.logits[i]),
+            )
+            for rank, i in enumerate(top_indices(scores.logits, top), start=1)
+        )
+
+
+def softmax(logits: Float64Array) -> Float64Array:
+    """Turn logits into probabilities, in float64 and without overflow.
+
+    Args:
+        logits: (labels,) finite.
+
+    Returns:
+        (labels,) float64 in [0, 1] that sum to 1.
+    """
+    powers = np.exp(np.asarray(logits, dtype=np.float64) - np.max(logits))
+    return np.asarray(powers / powers.sum())
+
+
+def top_indices(values: Float64Array, count: int) -> npt.NDArray[np.intp]:
+    """Positions of the largest values, largest first; ties in the order of their positions.
+
+    Args:
+        values: (n,) finite.
+        count: How many; more than n gives all n.
+    """
+    return np.argsort(-values, kind="stable")[:count]

@@ -1,0 +1,59 @@
+"""Results to text. Nothing here writes anywhere: the command line does.
+
+A report is a sequence of texts: `begin`, one `item` for each video, `end`. Together they are one
+document, whatever happened in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from i3d.report.as_csv import CsvReport
+from i3d.report.as_json import JsonLinesReport, JsonReport
+from i3d.report.as_table import TableReport, TableStyle
+
+if TYPE_CHECKING:
+    from i3d.errors import I3DError
+    from i3d.results import Outcome
+
+__all__ = ["FORMATS", "Report", "TableStyle", "make_report"]
+
+FORMATS = ("table", "json", "jsonl", "csv")
+
+
+class Report(Protocol):
+    """Turns outcomes into one document, piece by piece."""
+
+    def begin(self) -> str:
+        """The text before the first video."""
+
+    def item(self, outcome: Outcome) -> str:
+        """The text for one video."""
+
+    def end(self, error: I3DError | None = None) -> str:
+        """The text after the last video.
+
+        Args:
+            error: What stopped the whole run early, if anything did.
+        """
+
+
+def make_report(format_name: str, style: TableStyle | None = None) -> Report:
+    """Make a report.
+
+    Args:
+        format_name: One of `FORMATS`.
+        style: How tables look; None for plain text of 80 columns.
+
+    Raises:
+        ValueError: There is no such format.
+    """
+    if format_name == "table":
+        return TableReport(style or TableStyle())
+    if format_name == "json":
+        return JsonReport()
+    if format_name == "jsonl":
+        return JsonLinesReport()
+    if format_name == "csv":
+        return CsvReport()
+    raise ValueError(f"unknown format {format_name!r}")

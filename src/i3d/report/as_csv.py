@@ -1,0 +1,83 @@
+"""Results as CSV: a row for each score, and one for each video that failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from i3d.report.escaping import encodable
+
+if TYPE_CHECKING:
+    from i3d.errors import I3DError
+    from i3d.results import Outcome
+
+COLUMNS = (
+    "video",
+    "status",
+    "rank",
+    "label",
+    "label_index",
+    "probability",
+    "logit",
+    "start_seconds",
+    "end_seconds",
+    "num_frames_decoded",
+    "num_frames_from_header",
+    "model",
+    "fingerprint",
+    "recipe",
+    "engine",
+    "message",
+)
+
+
+class CsvReport:
+    """A header and rows (RFC 4180 quoting, LF line ends)."""
+
+    def begin(self) -> str:
+        """The header."""
+        return _row(dict(zip(COLUMNS, COLUMNS, strict=True)))
+
+    def item(self, outcome: Outcome) -> str:
+        """A row for each score, or one that says what went wrong."""
+        prediction = outcome.prediction
+        if prediction is None:
+            message = "" if outcome.error is None else outcome.error.message
+            return _row({"video": outcome.path, "status": "error", "message": message})
+        made_by = {
+            "video": prediction.video.path,
+            "status": "ok",
+            "start_seconds": f"{prediction.clip.start_seconds:.3f}",
+            "end_seconds": f"{prediction.clip.end_seconds:.3f}",
+            "num_frames_decoded": prediction.video.num_frames_decoded,
+            "num_frames_from_header": prediction.video.num_frames_from_header,
+            "model": prediction.model.name,
+            "fingerprint": prediction.model.fingerprint,
+            "recipe": prediction.recipe.name,
+            "engine": f"{prediction.engine.name} {prediction.engine.version}",
+            "message": "; ".join(prediction.warnings),
+        }
+        return "".join(
+            _row(
+                made_by
+                | {
+                    "rank": score.rank,
+                    "label": score.label,
+                    "label_index": score.label_index,
+                    "probability": score.probability,
+                    "logit": score.logit,
+                }
+            )
+            for score in prediction.scores
+        )
+
+    def end(self, error: I3DError | None = None) -> str:
+        """A row without a video where the whole run was stopped, else nothing."""
+        return "" if error is None else _row({"status": "error", "message": error.message})
+
+
+def _row(values: dict[str, object]) -> str:
+    text = io.StringIO()
+    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerow(values)
+    return encodable(text.getvalue())

@@ -1,0 +1,149 @@
+"""Results as JSON: one document, or one line for each video.
+
+The schemas are described in docs/json.md. Their version goes up when a field changes its meaning
+or goes away; a new field does not change it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from i3d import __version__
+from i3d.report.escaping import encodable
+
+if TYPE_CHECKING:
+    from i3d.errors import I3DError
+    from i3d.results import Outcome, Prediction
+
+DOCUMENT_SCHEMA = "i3d.classification/1"
+RESULT_SCHEMA = "i3d.prediction/1"
+
+
+class JsonReport:
+    """All results in one document, which parses whatever happened."""
+
+    def __init__(self) -> None:
+        self._results: list[dict[str, Any]] = []
+
+    def begin(self) -> str:
+        """Nothing yet: the document is written when it is whole."""
+        return ""
+
+    def item(self, outcome: Outcome) -> str:
+        """Keep a result for the end."""
+        self._results.append(result_as_dict(outcome))
+        return ""
+
+    def end(self, error: I3DError | None = None) -> str:
+        """The whole document."""
+        document = {
+            "schema": DOCUMENT_SCHEMA,
+            "i3d_version": __version__,
+            "results": self._results,
+            "error": None if error is None else error_as_dict(error),
+        }
+        return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+class JsonLinesReport:
+    """A JSON object on each line, one for each video, as soon as it is there."""
+
+    def begin(self) -> str:
+        """Nothing."""
+        return ""
+
+    def item(self, outcome: Outcome) -> str:
+        """One line."""
+        return json.dumps(result_as_dict(outcome), ensure_ascii=False, allow_nan=False) + "\n"
+
+    def end(self, error: I3DError | None = None) -> str:
+        """One more line where the whole run was stopped, else nothing."""
+        if error is None:
+            return ""
+        line = {
+            "schema": RESULT_SCHEMA,
+            "i3d_version": __version__,
+            "status": "error",
+            "video": None,
+            "error": error_as_dict(error),
+        }
+        return json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def result_as_dict(outcome: Outcome) -> dict[str, Any]:
+    """One video's result as plain data, with its schema version and what made it."""
+    head = {"schema": RESULT_SCHEMA, "i3d_version": __version__}
+    if outcome.prediction is not None:
+        return {**head, "status": "ok", **_prediction_as_dict(outcome.prediction)}
+    assert outcome.error is not None  # an outcome is one of the two
+    return {
+        **head,
+        "status": "error",
+        "video": {"path": encodable(outcome.path)},
+        "error": error_as_dict(outcome.error),
+    }
+
+
+def error_as_dict(error: I3DError) -> dict[str, Any]:
+    """An error as plain data."""
+    return {
+        "kind": type(error).__name__,
+        "exit_code": int(error.exit_code),
+        "message": encodable(error.message),
+        "hint": None if error.hint is None else encodable(error.hint),
+    }
+
+
+def _prediction_as_dict(prediction: Prediction) -> dict[str, Any]:
+    video, clip, recipe = prediction.video, prediction.clip, prediction.recipe
+    model, engine = prediction.model, prediction.engine
+    return {
+        "video": {
+            "path": encodable(video.path),
+            "width": video.width,
+            "height": video.height,
+            "rotation_degrees": video.rotation_degrees,
+            "duration_seconds": video.duration_seconds,
+            "fps": video.fps,
+            "fps_from_header": video.fps_from_header,
+            "num_frames_decoded": video.num_frames_decoded,
+            "num_frames_from_header": video.num_frames_from_header,
+            "num_frames_damaged": video.num_frames_damaged,
+            "ended_early": video.ended_early,
+        },
+        "clip": {
+            "start_seconds": clip.start_seconds,
+            "end_seconds": clip.end_seconds,
+            "fps": clip.fps,
+            "num_frames": clip.num_frames,
+            "num_frames_fed": clip.num_frames_fed,
+        },
+        "recipe": {
+            "name": recipe.name,
+            "fps": recipe.fps,
+            "crop": recipe.crop,
+            "size": recipe.size,
+            "input_range": list(recipe.input_range),
+            "input_range_reason": encodable(recipe.input_range_reason),
+        },
+        "model": {
+            "name": encodable(model.name),
+            "fingerprint": model.fingerprint,
+            "num_labels": model.num_labels,
+            "label_list": encodable(model.label_list),
+        },
+        "engine": {"name": engine.name, "version": engine.version},
+        "num_steps": prediction.num_steps,
+        "scores": [
+            {
+                "rank": score.rank,
+                "label": encodable(score.label),
+                "label_index": score.label_index,
+                "probability": score.probability,
+                "logit": score.logit,
+            }
+            for score in prediction.scores
+        ],
+        "warnings": [encodable(warning) for warning in prediction.warnings],
+    }

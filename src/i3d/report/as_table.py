@@ -1,0 +1,120 @@
+"""Results for people: a line about the video, then labels with a percentage and a bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from i3d.report.escaping import printable
+
+if TYPE_CHECKING:
+    from i3d.errors import I3DError
+    from i3d.results import Outcome, Prediction, Score
+
+BAR_WIDTH = 24
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+@dataclass(frozen=True)
+class TableStyle:
+    """How a table looks."""
+
+    color: bool = False
+    """Use the terminal's colours."""
+    unicode: bool = True
+    """Use block characters and dots; else plain ASCII."""
+    width: int = 80
+    """Columns of the terminal."""
+
+
+class TableReport:
+    """A small table for each video, with an empty line between two."""
+
+    def __init__(self, style: TableStyle) -> None:
+        self._style = style
+        self._first = True
+
+    def begin(self) -> str:
+        """Nothing."""
+        return ""
+
+    def item(self, outcome: Outcome) -> str:
+        """A video's table; nothing for one that failed: errors go to standard error."""
+        if outcome.prediction is None:
+            return ""
+        gap = "" if self._first else "\n"
+        self._first = False
+        return gap + self._render(outcome.prediction)
+
+    def end(self, error: I3DError | None = None) -> str:  # noqa: ARG002  (see Report.end)
+        """Nothing."""
+        return ""
+
+    def _render(self, prediction: Prediction) -> str:
+        """Lay a prediction out with Rich, which measures wide characters and knows terminals."""
+        from io import StringIO
+
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        style = self._style
+        stream = StringIO()
+        console = Console(
+            file=stream,
+            width=max(style.width, 40),
+            force_terminal=style.color,
+            color_system="standard" if style.color else None,
+            legacy_windows=False,
+            highlight=False,
+        )
+        dot = " · " if style.unicode else ", "
+        console.print(Text(printable(prediction.video.path), style="bold"), soft_wrap=True)
+        console.print(Text(dot.join(_facts(prediction)), style="dim"), soft_wrap=True)
+        console.print()
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        table.add_column()
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(no_wrap=True)
+        bar_width = min(BAR_WIDTH, max(style.width // 4, 4))
+        for score in prediction.scores:
+            best = score.rank == 1
+            table.add_row(
+                Text("  " + printable(score.label), style="bold green" if best else ""),
+                Text(percent(score), style="bold" if best else ""),
+                Text(bar(score.probability, bar_width, unicode=style.unicode), style="green"),
+            )
+        console.print(table)
+        lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+        return "\n".join(lines) + "\n"
+
+
+def percent(score: Score) -> str:
+    """A probability as a percentage that never rounds to a false 0 or 100."""
+    value = 100 * score.probability
+    if value < 0.05:
+        return "< 0.1 %" if value > 0 else "0.0 %"
+    if value >= 99.95 and score.probability < 1:
+        return "> 99.9 %"
+    return f"{value:.1f} %"
+
+
+def bar(fraction: float, width: int, *, unicode: bool) -> str:
+    """A bar of `fraction` of `width` characters, to an eighth of one where Unicode allows."""
+    if not unicode:
+        return "#" * round(fraction * width)
+    eighths = round(fraction * width * 8)
+    return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def _facts(prediction: Prediction) -> list[str]:
+    """The line below a video's name: what was seen of it, and what looked."""
+    video, clip = prediction.video, prediction.clip
+    span = f"{clip.start_seconds:.1f} to {clip.end_seconds:.1f} of {video.duration_seconds:.1f} s"
+    if clip.start_seconds == 0 and abs(clip.end_seconds - video.duration_seconds) < 0.1:
+        span = f"{video.duration_seconds:.1f} s"
+    frames = f"{clip.num_frames} frame{'s' if clip.num_frames != 1 else ''} at {clip.fps:.4g} fps"
+    size = f"{video.width}x{video.height}"
+    turned = f", turned {video.rotation_degrees}°" if video.rotation_degrees else ""
+    name = printable(prediction.model.name)
+    return [span, frames, size + turned, f"{name} ({prediction.engine.name})"]

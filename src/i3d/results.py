@@ -1,0 +1,145 @@
+"""The values that i3d hands out. All of them are frozen, and none of them holds pixels.
+
+A result says what made it: the file, the frames that were used, the preprocessing, the model
+with the fingerprint of its weights, and the engine. Times are seconds from the video's first
+frame; spans are half-open, [start, end).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from i3d.errors import I3DError
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video: what its container claims, and what was decoded."""
+
+    path: str
+    """The path as it was given."""
+    width: int
+    """Width of a frame in pixels as a person sees it, that is after rotation."""
+    height: int
+    """Height of a frame in pixels as a person sees it, that is after rotation."""
+    rotation_degrees: int
+    """Clockwise rotation that the container asks for and the loader applied: 0, 90, 180, 270."""
+    fps: float
+    """Frames per second, measured on the timestamps of the decoded frames; for a video of one
+    frame, and before decoding, what the header claims, or 25 where it claims nothing sane."""
+    fps_from_header: float | None
+    """Frames per second that the container claims; None where it claims nothing sane."""
+    num_frames_from_header: int | None
+    """Number of frames that the container claims; None where it claims nothing sane."""
+    num_frames_decoded: int
+    """Number of frames decoded so far, those outside the requested span included."""
+    duration_seconds: float
+    """End of the last decoded frame."""
+    ended_early: bool
+    """The file ended, or could not be read on, well before the number of frames that its header
+    claims: it is truncated or damaged, or its header lies."""
+    num_frames_damaged: int = 0
+    """Number of images in a folder that could not be read and were left out."""
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """Which part of a video the model saw."""
+
+    num_frames: int
+    """Number of different frames in the clip."""
+    num_frames_fed: int
+    """Number of frames that the model was fed: more than `num_frames` where a short clip was
+    repeated (looped) until it was long enough."""
+    start_seconds: float
+    """Time of the first frame."""
+    end_seconds: float
+    """End of the last frame."""
+    fps: float
+    """Frames per second of the clip, after sampling."""
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """The preprocessing that was applied, with every override in it."""
+
+    name: str
+    """Name of the recipe (`standard`, `tutorial`, `deepmind`)."""
+    fps: float | None
+    """Frame rate that denser videos were thinned to; None: every frame was used."""
+    crop: str
+    """`centre-square` or `short-side-256`, see `i3d.recipes`."""
+    size: int
+    """Height and width of the clip in pixels."""
+    input_range: tuple[float, float]
+    """Values that black (0) and white (255) were fed as."""
+    input_range_reason: str
+    """Why this range, in words."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The model that made a result."""
+
+    name: str
+    """Name in the catalogue, or the path or URL that was given."""
+    fingerprint: str
+    """`sha256:` and 64 hexadecimal digits over the names and contents of the model's files."""
+    num_labels: int
+    """Length of the model's output."""
+    label_list: str
+    """Where the labels come from: a packaged list, a file, or `index` for bare numbers."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """The engine that ran the model."""
+
+    name: str
+    """`tensorflow`."""
+    version: str
+    """Version of the engine's package."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the model thinks of one label."""
+
+    rank: int
+    """1 is the best."""
+    label: str
+    """Name of the label."""
+    label_index: int
+    """Position in the model's output."""
+    probability: float
+    """Softmax over all labels of the mean logits, in [0, 1]."""
+    logit: float
+    """The mean of the step logits, before the softmax."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one video."""
+
+    video: VideoInfo
+    clip: ClipInfo
+    scores: tuple[Score, ...]
+    """The best labels, best first; equal probabilities are in the order of the label list."""
+    num_steps: int
+    """Number of steps of the network's output that were averaged."""
+    recipe: RecipeInfo
+    model: ModelInfo
+    engine: EngineInfo
+    warnings: tuple[str, ...]
+    """Sentences about what a user should know before trusting this result."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one video out of several: exactly one of the two is set."""
+
+    path: str
+    prediction: Prediction | None = None
+    error: I3DError | None = None
