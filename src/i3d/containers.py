@@ -62,7 +62,7 @@ def _is_text(head: bytes) -> bool:
 
 def _explain_mp4(file: BinaryIO) -> str:
     """Walk the boxes of an MP4 or MOV file and say what is missing."""
-    boxes = set()
+    boxes: set[bytes] = set()
     position = 0
     size_of_file = file.seek(0, 2)
     while position + 8 <= size_of_file and len(boxes) < 100:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from i3d.errors import UsageError
 from i3d.names import unknown_name
+
+if TYPE_CHECKING:
+    import os
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ LABEL_LISTS = {
             name="camera-motion",
             file="camera-motion-labels.txt",
             num_labels=9,
-            sha256="",
+            sha256="c938cb621ee5020da0bbd28d3ea7e91d22088b88b01dd4d514957f3fadc5323d",
             source="this project, see docs/camera-motion.md",
         ),
     )
@@ -73,7 +77,7 @@ def load_labels(name: str = "kinetics-400") -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
-def read_labels(path: str | Path) -> tuple[str, ...]:
+def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Read a label list of one's own: UTF-8 text, one label a line, line n names output n.
 
     Blank lines at the end are dropped; a blank line elsewhere would shift every label after it,

@@ -220,6 +220,21 @@ class VideoReader:
         )
 
 
+def check_video(path: str | os.PathLike[str]) -> None:
+    """Make sure that a video can be read, by decoding its first frame.
+
+    Args:
+        path: A video file, an animated GIF, or a folder of images.
+
+    Raises:
+        VideoNotFoundError: There is no such file or folder.
+        VideoDecodeError: Nothing can be decoded.
+    """
+    with VideoReader(path, max_frames=1) as reader:
+        for _ in reader:
+            return
+
+
 def load_video(
     path: str | os.PathLike[str],
     max_frames: int = 0,

@@ -11,9 +11,9 @@ import traceback
 import click
 
 from i3d import __version__
-from i3d.cli.classify import classify
+from i3d.cli.classify import classify_command
 from i3d.cli.errors import ErrorGroup
-from i3d.cli.labels import labels
+from i3d.cli.labels import labels_command
 from i3d.errors import ExitCode
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -35,8 +35,8 @@ def cli() -> None:
     """
 
 
-cli.add_command(classify)
-cli.add_command(labels)
+cli.add_command(classify_command)
+cli.add_command(labels_command)
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from i3d.errors import (
     UserInterruptError,
     VideoError,
 )
-from i3d.recipes import DEFAULT_RECIPE, RECIPES
+from i3d.recipes import DEFAULT_RECIPE, RECIPES, get_recipe, with_overrides
 from i3d.report import FORMATS, TableStyle, make_report
 from i3d.results import Outcome
 
@@ -31,24 +31,34 @@ if TYPE_CHECKING:
     from i3d.progress import Progress
 
 
-class FpsType(click.ParamType):
-    """A frame rate above 0, or `native`."""
-
-    name = "N|native"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | Literal["native"]:
-        """Turn the option's text into its value."""
-        if value == "native":
-            return "native"
-        rate = click.FLOAT.convert(value, param, ctx)
-        if not 0 < rate < float("inf"):
-            self.fail(f"{value} is not a frame rate above 0.", param, ctx)
-        return float(rate)
+EPILOG = """\
+\b
+Examples:
+  i3d classify clip.avi
+  i3d classify clip.avi --model camera-motion --start 2 --end 5
+  i3d classify *.mp4 -o results.csv
+  i3d classify -- -oddly-named.mp4
+"""
 
 
-@click.command()
+def _parse_fps(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> float | Literal["native"] | None:
+    """Turn the text of --fps into its value: a frame rate above 0, or `native`."""
+    if value is None:
+        return None
+    if value == "native":
+        return "native"
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"{value!r} is not a frame rate above 0.", ctx, param)
+    return rate
+
+
+@click.command("classify", epilog=EPILOG)
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
 @click.option(
     "--top",
@@ -83,7 +93,8 @@ class FpsType(click.ParamType):
 )
 @click.option(
     "--fps",
-    type=FpsType(),
+    callback=_parse_fps,
+    metavar="N|native",
     help="Thin denser videos to N frames per second, or use every frame (native).",
 )
 @click.option(
@@ -126,7 +137,7 @@ class FpsType(click.ParamType):
 )
 @click.option("-o", "--output", metavar="FILE", help="Write the result to FILE.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow and FFmpeg log.")
-def classify(
+def classify_command(
     videos: tuple[str, ...],
     model: str,
     label_file: str | None,
@@ -135,21 +146,17 @@ def classify(
     verbose: bool,
     **options: Any,
 ) -> None:
-    r"""Say what happens in videos: the most likely labels of each.
+    """Say what happens in videos: the most likely labels of each.
 
     A VIDEO is a file, an animated GIF, or a folder of numbered images. The model is loaded once
     for all of them. A video that can't be read does not stop the others: they are all classified,
     and the exit code is 7.
-
-    \b
-    Examples:
-      i3d classify clip.avi
-      i3d classify clip.avi --model camera-motion --start 2 --end 5
-      i3d classify *.mp4 -o results.csv
-      i3d classify -- -oddly-named.mp4
     """
     if options["end_seconds"] is not None and options["end_seconds"] <= options["start_seconds"]:
         raise click.BadParameter("must come after --start.", param_hint="--end")
+    with_overrides(  # a wrong value is told now, not after a model was loaded
+        get_recipe(options["recipe"]), fps=options["fps"], input_range=options["input_range"]
+    )
     format_name = format_name or _format_of(output)
     with Output(output, inputs=videos, utf8=format_name != "table") as destination:
         report = make_report(format_name, _table_style(to_file=destination.is_file))
@@ -189,14 +196,14 @@ def _outcomes(
     options: dict[str, Any],
 ) -> Iterator[Outcome]:
     """Classify the videos, and say on standard error what went wrong on the way."""
-    from i3d.loader import VideoReader
+    from i3d.loader import check_video
 
     classifier: Classifier | None = None
     for path in videos:
         try:
             if classifier is None:
-                # A model takes seconds to load: not for a video that can't be opened.
-                VideoReader(path).close()
+                # A model takes seconds to load: not for a video that can't be read.
+                check_video(path)
         except VideoError as error:
             outcome = Outcome(path, error=error)
         else:

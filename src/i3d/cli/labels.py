@@ -10,7 +10,7 @@ from i3d.labels import find_labels, load_labels
 from i3d.names import unknown_name
 
 
-@click.command()
+@click.command("labels")
 @click.argument("pattern", required=False)
 @click.option(
     "--model",
@@ -19,7 +19,7 @@ from i3d.names import unknown_name
     show_default=True,
     help="Whose labels.",
 )
-def labels(pattern: str | None, model: str) -> None:
+def labels_command(pattern: str | None, model: str) -> None:
     """List the labels that a model knows, each after its number.
 
     PATTERN is a part of a label ("swim") or a shell pattern for a whole one ("playing *");

@@ -73,14 +73,16 @@ class TableReport:
         console.print(Text(dot.join(_facts(prediction)), style="dim"), soft_wrap=True)
         console.print()
         table = Table.grid(padding=(0, 2), pad_edge=False)
-        table.add_column()
+        table.add_column()  # the margin
+        table.add_column(overflow="fold")
         table.add_column(justify="right", no_wrap=True)
         table.add_column(no_wrap=True)
         bar_width = min(BAR_WIDTH, max(style.width // 4, 4))
         for score in prediction.scores:
             best = score.rank == 1
             table.add_row(
-                Text("  " + printable(score.label), style="bold green" if best else ""),
+                "",
+                Text(printable(score.label), style="bold green" if best else ""),
                 Text(percent(score), style="bold" if best else ""),
                 Text(bar(score.probability, bar_width, unicode=style.unicode), style="green"),
             )

@@ -1,0 +1,41 @@
+# Sourced by scripts/demo and scripts/test: makes .venv and installs this checkout into it.
+#   . scripts/environment.sh [EXTRA]
+# Sets VENV_BIN. Installs again only when pyproject.toml or the extra changed.
+# The environment is $I3D_VENV, else .venv.
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.10 python; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
+            2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    echo "i3d needs Python 3.10 to 3.13, and none was found. Name one: PYTHON=/path/to/python $0" >&2
+    return 1
+}
+
+make_environment() {
+    local extra=${1:-} venv=${I3D_VENV:-.venv} target=. wanted python
+    [ -z "$extra" ] || target=".[$extra]"
+    VENV_BIN="$venv/bin"
+    wanted="$target $(cksum < pyproject.toml)"
+    if [ -f "$venv/.installed" ] && grep -qxF "$wanted" "$venv/.installed"; then
+        return
+    fi
+    if ! "$VENV_BIN/python" -c '' 2>/dev/null; then
+        python=$(find_python)
+        echo "== Making an environment in $venv with $("$python" --version)" >&2
+        rm -rf "$venv"
+        "$python" -m venv "$venv" || {
+            echo "On Debian and Ubuntu, first: apt install python3-venv" >&2
+            return 1
+        }
+    fi
+    echo "== Installing i3d and what it needs (TensorFlow is large; this takes minutes)" >&2
+    "$VENV_BIN/python" -m pip install --quiet --disable-pip-version-check --editable "$target"
+    echo "$wanted" >> "$venv/.installed"
+}
+
+make_environment "$@"

@@ -1,0 +1,76 @@
+"""What every test gets: a cache of its own, no real network, and the `i3d` command."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    RunI3D = Callable[..., subprocess.CompletedProcess[str]]
+
+SOURCE = Path(__file__).parent.parent / "src"
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees the user's cache or settings, and none reaches further than this machine."""
+    for name in list(os.environ):
+        if name.startswith(("I3D_", "TFHUB_")) and name != "I3D_REAL_VIDEOS":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("I3D_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("I3D_TFHUB_URL", "http://127.0.0.1:9")  # the discard port: refused
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PYTHONUTF8", "1")
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    connect = socket.socket.connect
+
+    def connect_nearby(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", connect_nearby)
+
+
+@pytest.fixture
+def i3d_command() -> list[str]:
+    """The command line that starts `i3d` as a process of its own."""
+    return [sys.executable, "-m", "i3d"]
+
+
+@pytest.fixture
+def run_i3d(i3d_command: list[str]) -> RunI3D:
+    """Run `i3d ARGUMENTS...` as a real process and return what it did.
+
+    Keyword arguments: `environment` is added to the surroundings (a value of None removes a
+    variable), `prefix` stands before the command, the rest goes to `subprocess.run`.
+    """
+
+    def run(
+        *arguments: str | Path,
+        environment: dict[str, str | None] | None = None,
+        prefix: list[str] | None = None,
+        **options: object,
+    ) -> subprocess.CompletedProcess[str]:
+        surroundings = {**os.environ, "PYTHONPATH": str(SOURCE), **(environment or {})}
+        return subprocess.run(
+            [*(prefix or []), *i3d_command, *map(str, arguments)],
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=240,
+            env={name: value for name, value in surroundings.items() if value is not None},
+            **options,  # type: ignore[call-overload]
+        )
+
+    return run

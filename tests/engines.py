@@ -1,0 +1,40 @@
+"""An engine for tests: gives what it is told to, and remembers what it was fed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from i3d.engines.base import Clip, ModelContract, StepLogits
+
+
+def contract(**changes: object) -> ModelContract:
+    """A contract of a model with three labels; keyword arguments replace its fields."""
+    fields: dict[str, object] = {
+        "signature": "default",
+        "input_name": "rgb_input",
+        "output_name": "default",
+        "num_labels": 3,
+        "size": 224,
+        "input_range": (-1.0, 1.0),
+        "input_range_reason": "the test says so",
+        "has_steps": True,
+    }
+    return ModelContract(**(fields | changes))  # type: ignore[arg-type]
+
+
+class FakeEngine:
+    """Answers every clip with the same step logits."""
+
+    name = "fake"
+    version = "1.2.3"
+
+    def __init__(self, step_logits: object, **contract_changes: object) -> None:
+        self._answer = np.asarray(step_logits, dtype=np.float32)
+        self.contract = contract(num_labels=self._answer.shape[-1], **contract_changes)
+        self.clips: list[Clip] = []
+        self.ranges: list[tuple[float, float]] = []
+
+    def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:
+        self.clips.append(clip)
+        self.ranges.append(input_range)
+        return self._answer

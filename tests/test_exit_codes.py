@@ -1,0 +1,344 @@
+"""Each exit code, from a real process, with a sentence on standard error and no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import videos
+from conftest import SOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import RunI3D
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+
+
+def assert_failed(
+    process: subprocess.CompletedProcess[str], code: int, *sentences: str
+) -> None:
+    """The process ended with this code and said these things, in words for people."""
+    assert process.returncode == code, process.stderr
+    assert "Traceback" not in process.stderr
+    for sentence in sentences:
+        assert sentence in process.stderr
+
+
+# 0
+
+
+def test_0_version_and_help(run_i3d: RunI3D) -> None:
+    import i3d
+
+    process = run_i3d("--version")
+    assert (process.returncode, process.stdout) == (0, f"i3d {i3d.__version__}\n")
+    process = run_i3d("--help")
+    assert process.returncode == 0
+    assert "classify" in process.stdout
+
+
+def test_0_labels(run_i3d: RunI3D) -> None:
+    process = run_i3d("labels", "swim")
+    assert process.returncode == 0
+    assert process.stdout.splitlines() == [
+        "339  swimming backstroke",
+        "340  swimming breast stroke",
+        "341  swimming butterfly stroke",
+    ]
+
+
+# 1
+
+
+def test_1_a_bug_shows_a_traceback_and_asks_for_a_report() -> None:
+    program = """
+import sys
+import i3d.cli.labels
+def broken(name):
+    raise RuntimeError("the walls have ears")
+i3d.cli.labels.load_labels = broken
+sys.argv = ["i3d", "labels"]
+from i3d.cli import main
+main()
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=SOURCE
+    )
+    assert process.returncode == 1
+    assert "RuntimeError: the walls have ears" in process.stderr
+    assert "please report" in process.stderr
+
+
+# 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["clip.avi", "--tpo", "5"], "No such option"),
+        (["clip.avi", "--top", "0"], "0 is not in the range x>=1"),
+        (["clip.avi", "--fps", "fast"], "'fast' is not a frame rate above 0"),
+        (["clip.avi", "--fps", "-5"], "'-5' is not a frame rate above 0"),
+        (["clip.avi", "--start", "-1"], "-1.0 is not in the range x>=0"),
+        (["clip.avi", "--start", "3", "--end", "3"], "must come after --start"),
+        (["clip.avi", "--max-frames", "-1"], "-1 is not in the range x>=0"),
+        (["clip.avi", "--recipe", "cake"], "'cake' is not one of"),
+        (["clip.avi", "--format", "xml"], "'xml' is not one of"),
+        (["clip.avi", "--input-range", "1", "0"], "must run from low to high"),
+        (["clip.avi", "--labels", "missing.txt"], "missing.txt cannot be read"),
+        (["clip.avi", "-o", "."], "The output . is a folder"),
+        (["clip.avi", "-o", "nowhere/out.json"], "out.json does not exist"),
+        (["clip.avi", "-o", "clip.avi"], "would be overwritten"),
+        ([], "Missing argument"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_2_usage(
+    run_i3d: RunI3D, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    before = clip.read_bytes()
+    process = run_i3d("classify", *arguments, cwd=tmp_path)
+    assert_failed(process, 2, sentence)
+    assert clip.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.avi"], "nothing is left behind"
+
+
+# 3
+
+
+def folder_without_images(path: Path) -> Path:
+    path.mkdir()
+    (path / "notes.txt").write_text("no pictures here")
+    return path
+
+
+def movie_without_index(path: Path) -> Path:
+    return videos.truncated(videos.write_mp4(path, [videos.numbered_image(1)] * 5), keep=0.4)
+
+
+def without_frames(path: Path) -> Path:
+    """An AVI that ends where its first frame would start."""
+    videos.write_video(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"movi") + 4])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "sentence"),
+    [
+        (lambda path: path, "missing.avi", "There is no video"),
+        (videos.empty, "empty.avi", "is empty (0 bytes)"),
+        (videos.not_a_video, "noise.avi", "is not a video that can be decoded"),
+        (videos.text_file, "text.avi", "is a text file, not a video"),
+        (videos.sound_only, "sound.wav", "is a WAV sound file"),
+        (videos.sound_only, "sound.mp4", "holds no pictures"),
+        (movie_without_index, "cut.mp4", "without its index (the moov box)"),
+        (without_frames, "hollow.avi", "hollow.avi"),
+        (folder_without_images, "folder", "contains no images"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value else "",
+)
+def test_3_video(
+    run_i3d: RunI3D,
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+    name: str,
+    sentence: str,
+) -> None:
+    path = make(tmp_path / name)
+    process = run_i3d("classify", path, "--format", "json", "--model", "camera-motion")
+    assert_failed(process, 3, sentence, name)
+    (result,) = json.loads(process.stdout)["results"]
+    assert result["status"] == "error"
+    assert result["video"]["path"] == str(path)
+    assert result["error"]["exit_code"] == 3
+    assert result["error"]["hint"]
+
+
+@posix_only
+def test_3_a_named_pipe_does_not_block(run_i3d: RunI3D, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.avi")
+    process = run_i3d("classify", tmp_path / "pipe.avi")
+    assert_failed(process, 3, "is a named pipe, not a video file")
+
+
+@posix_only
+def test_3_a_file_that_may_not_be_read(run_i3d: RunI3D, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "secret.avi")
+    clip.chmod(0)
+    prefix = []
+    if os.geteuid() == 0:  # root may read anything, until it gives the right to do so away
+        if shutil.which("setpriv") is None:
+            pytest.skip("root may read everything, and there is no setpriv")
+        prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    process = run_i3d("classify", clip, prefix=prefix)
+    assert_failed(process, 3, "secret.avi cannot be read: Permission denied")
+
+
+def test_3_a_start_after_the_end(run_i3d: RunI3D, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi", num_frames=20, fps=25)
+    process = run_i3d("classify", clip, "--start", "5", "--model", "camera-motion")
+    assert_failed(process, 3, "ends after 0.80 seconds")
+
+
+def test_3_a_leading_dash_needs_a_double_dash(run_i3d: RunI3D, tmp_path: Path) -> None:
+    assert_failed(run_i3d("classify", "--", "-missing.avi", cwd=tmp_path), 3, "-missing.avi")
+
+
+# 4
+
+
+def test_4_unknown_names(run_i3d: RunI3D, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    process = run_i3d("classify", clip, "--model", "camera-moton")
+    assert_failed(process, 4, "no model named 'camera-moton'", "Did you mean camera-motion?")
+    process = run_i3d("classify", clip, "--model", tmp_path / "nowhere")
+    assert_failed(process, 4, "no model folder", "nowhere")
+    process = run_i3d("labels", "playing crickt")
+    assert_failed(process, 4, "no label named", "playing cricket")
+
+
+# 5
+
+
+def test_5_a_model_that_cannot_be_fetched(run_i3d: RunI3D, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    process = run_i3d("classify", clip, "--format", "json")
+    assert_failed(
+        process,
+        5,
+        "http://127.0.0.1:9/deepmind/i3d-kinetics-400/1 cannot be fetched",
+        "I3D_TFHUB_URL",
+        "--model camera-motion",
+    )
+    parsed = json.loads(process.stdout)
+    assert parsed["results"] == []
+    assert parsed["error"]["kind"] == "TransferError"
+    assert not list((tmp_path / "cache").rglob("*.pb"))
+
+
+@posix_only
+def test_5_a_cache_that_cannot_be_written(run_i3d: RunI3D, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    process = run_i3d("classify", clip, environment={"I3D_CACHE_DIR": "/dev/null/cache"})
+    assert_failed(process, 5, "cache folder /dev/null/cache", "I3D_CACHE_DIR")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_5_a_full_disk_behind_standard_output(i3d_command: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            [*i3d_command, "labels"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=SOURCE,
+        )
+    assert process.returncode == 5
+    assert "cannot be written to standard output: No space left on device" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+# 6
+
+
+def test_6_a_folder_that_holds_no_model(run_i3d: RunI3D, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    (tmp_path / "model").mkdir()
+    process = run_i3d("classify", clip, "--model", tmp_path / "model")
+    assert_failed(process, 6, "is not a TensorFlow model: it has no saved_model.pb")
+    process = run_i3d("classify", clip, "--model", clip)
+    assert_failed(process, 6, "is a file, and a model is a folder")
+
+
+# 7
+
+
+def test_7_some_of_several_videos_failed(run_i3d: RunI3D, tmp_path: Path) -> None:
+    good = videos.write_video(tmp_path / "good.avi")
+    bad = videos.empty(tmp_path / "bad.avi")
+    process = run_i3d(
+        "classify", bad, good, tmp_path / "gone.avi", "--model", "camera-motion", "--format", "jsonl"
+    )
+    assert_failed(process, 7, "bad.avi is empty", "gone.avi", "2 of 3 videos")
+    results = [json.loads(line) for line in process.stdout.splitlines()]
+    assert [result["status"] for result in results] == ["error", "ok", "error"]
+    assert [Path(result["video"]["path"]).name for result in results] == [
+        "bad.avi",
+        "good.avi",
+        "gone.avi",
+    ]
+
+
+def test_7_all_of_several_videos_failed_without_loading_a_model(run_i3d: RunI3D) -> None:
+    process = run_i3d("classify", "a.avi", "b.avi", "--model", "no-such-model", "--format", "csv")
+    assert_failed(process, 7, "a.avi", "b.avi", "2 of 2 videos")
+    assert process.stdout.count("error") == 2
+
+
+# 130 and 141
+
+
+@posix_only
+def test_130_ctrl_c_leaves_one_whole_document(
+    i3d_command: list[str], tmp_path: Path
+) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    output = tmp_path / "out.json"
+    with socket.create_server(("127.0.0.1", 0)) as silent_server:
+        handle = f"http://127.0.0.1:{silent_server.getsockname()[1]}/model/1"
+        process = subprocess.Popen(
+            [*i3d_command, "classify", clip, "--model", handle, "-o", output],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=SOURCE,
+        )
+        silent_server.settimeout(120)
+        connection, _ = silent_server.accept()
+        with connection:
+            connection.recv(100)  # it has asked, and now it waits
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Interrupted." in stderr
+    assert "Traceback" not in stderr
+    parsed = json.loads(output.read_text())
+    assert parsed["results"] == []
+    assert parsed["error"]["exit_code"] == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "clip.avi", "out.json"]
+
+
+@posix_only
+@pytest.mark.parametrize("arguments", [["labels"], ["classify", "gone.avi", "--format", "csv"]])
+def test_141_a_closed_pipe_is_no_drama(i3d_command: list[str], arguments: list[str]) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        process = subprocess.run(
+            [*i3d_command, *arguments],
+            stdout=write_end,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            cwd=SOURCE,
+        )
+    finally:
+        os.close(write_end)
+    assert process.returncode == 141
+    assert process.stderr == ""
