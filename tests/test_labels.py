@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from i3d.errors import UnknownNameError, UsageError
 from i3d.labels import LABEL_LISTS, find_labels, load_labels, read_labels
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_kinetics_400_is_deepminds_list_in_its_order() -> None:
@@ -72,7 +75,12 @@ def test_find_labels_without_a_pattern_gives_all() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"one\ntwo words\nthree\n", b"one\r\ntwo words\r\nthree\n\n", b"\xef\xbb\xbfone\ntwo words\nthree"]
+    "content",
+    [
+        b"one\ntwo words\nthree\n",
+        b"one\r\ntwo words\r\nthree\n\n",
+        b"\xef\xbb\xbfone\ntwo words\nthree",
+    ],
 )
 def test_read_labels_takes_any_line_end_and_a_byte_order_mark(
     tmp_path: Path, content: bytes

@@ -6,10 +6,11 @@ from math import exp
 
 import numpy as np
 import pytest
-from engines import FakeEngine
 
 from i3d.errors import ModelOutputError, UsageError
 from i3d.predictor import Predictor, softmax, top_indices
+
+from engines import FakeEngine
 
 CLIP = np.zeros((16, 224, 224, 3), dtype=np.uint8)
 RANGE = (-1.0, 1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _NOT_VIDEO = (
@@ -42,7 +43,7 @@ def explain_undecodable(path: Path) -> str:
             return f"is {kind}, not a video"
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return "starts like an AVI file but no video can be read from it; it is cut off or damaged"
-    if _is_text(head):
+    if is_text(head):
         return "is a text file, not a video"
     return (
         "is not a video that can be decoded: it holds no pictures, is damaged, or uses a codec "
@@ -50,31 +51,67 @@ def explain_undecodable(path: Path) -> str:
     )
 
 
-def _is_text(head: bytes) -> bool:
+def mp4_seconds(path: Path) -> float | None:
+    """Read how long an MP4 or MOV file says it is, edit lists applied (ISO/IEC 14496-12, mvhd).
+
+    Args:
+        path: A readable, regular file.
+
+    Returns:
+        Seconds; None for other files, and where the header does not say.
+    """
+    with path.open("rb") as file:
+        if file.read(8)[4:] != b"ftyp":
+            return None
+        for name, start, end in _boxes(file, 0, file.seek(0, 2)):
+            for child, position, _ in _boxes(file, start, end) if name == b"moov" else ():
+                if child == b"mvhd":
+                    file.seek(position)
+                    data = file.read(32)
+                    wide = data[:1] == b"\1"  # 64-bit times
+                    scale = int.from_bytes(data[20:24] if wide else data[12:16], "big")
+                    units = int.from_bytes(data[24:32] if wide else data[16:20], "big")
+                    return units / scale if scale and units else None
+    return None
+
+
+def _boxes(file: BinaryIO, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Give the name of each box between two positions, and where its contents start and end."""
+    for _ in range(10_000):  # a file of tiny boxes must not keep us for ever
+        if position + 8 > end:
+            return
+        file.seek(position)
+        header = file.read(16)
+        size, head = int.from_bytes(header[:4], "big"), 8
+        if size == 1:  # the size is in the next eight bytes
+            size, head = int.from_bytes(header[8:16], "big"), 16
+        yield header[4:8], position + head, min(position + size, end)
+        if size < head:  # 0: up to the end of the file
+            return
+        position += size
+
+
+def is_text(head: bytes) -> bool:
+    """Tell whether a file is text, from its first bytes.
+
+    Args:
+        head: The first bytes of a file, at least one.
+
+    Returns:
+        True for UTF-8 without control characters other than white space and escape.
+    """
     for end in range(len(head), max(len(head) - 4, 0), -1):  # a character may be cut in two
         try:
             text = head[:end].decode()
         except UnicodeDecodeError:
             continue
-        return all(char.isprintable() or char in "\t\n\r\f\x1b" for char in text)
+        return all(char.isprintable() or char in "\t\n\r\f\x1b\ufeff" for char in text)
     return False
 
 
 def _explain_mp4(file: BinaryIO) -> str:
     """Walk the boxes of an MP4 or MOV file and say what is missing."""
-    boxes: set[bytes] = set()
-    position = 0
-    size_of_file = file.seek(0, 2)
-    while position + 8 <= size_of_file and len(boxes) < 100:
-        file.seek(position)
-        header = file.read(16)
-        size = int.from_bytes(header[:4], "big")
-        boxes.add(header[4:8])
-        if size == 1:  # the size is in the next eight bytes
-            size = int.from_bytes(header[8:16], "big")
-        if size < 8:  # 0: up to the end of the file
-            break
-        position += size
+    boxes = {name for name, _, _ in _boxes(file, 0, file.seek(0, 2))}
     if b"moov" not in boxes and b"moof" not in boxes:
         return (
             "is an MP4 or MOV file without its index (the moov box): an interrupted download, "

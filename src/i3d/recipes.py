@@ -13,6 +13,7 @@ from typing import Literal
 
 from i3d.errors import UsageError
 from i3d.names import unknown_name
+from i3d.sampling import MAX_SANE_FPS
 
 Crop = Literal["centre-square", "short-side-256"]
 
@@ -98,21 +99,21 @@ def with_overrides(
 
     Args:
         recipe: Where to start from.
-        fps: Frames per second to thin to, above 0; `native` for every frame; None to keep the
-            recipe's.
+        fps: Frames per second to thin to, above 0 and at most 1000; `native` for every frame; None
+            to keep the recipe's.
         input_range: Values to feed for black and white; None to keep the recipe's.
 
     Returns:
         The changed recipe. It keeps its name: results list every setting beside the name.
 
     Raises:
-        UsageError: `fps` is not above 0, or `input_range` is empty.
+        UsageError: `fps` is out of its range, or `input_range` is empty.
     """
     if fps == "native":
         recipe = replace(recipe, fps=None)
     elif fps is not None:
-        if not 0 < fps < float("inf"):
-            raise UsageError(f"The frame rate must be above 0, not {fps:g}.")
+        if not 0 < fps <= MAX_SANE_FPS:
+            raise UsageError(f"The frame rate must be above 0 and at most 1000, not {fps:g}.")
         recipe = replace(recipe, fps=float(fps))
     if input_range is not None:
         low, high = input_range

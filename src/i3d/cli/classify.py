@@ -44,18 +44,15 @@ Examples:
 def _parse_fps(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> float | Literal["native"] | None:
-    """Turn the text of --fps into its value: a frame rate above 0, or `native`."""
+    """Turn the text of --fps into its value: a number, or `native`."""
     if value is None:
         return None
     if value == "native":
         return "native"
     try:
-        rate = float(value)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise click.BadParameter(f"{value!r} is not a frame rate above 0.", ctx, param)
-    return rate
+        return float(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a number.", ctx, param) from error
 
 
 @click.command("classify", epilog=EPILOG)
@@ -123,7 +120,7 @@ def _parse_fps(
 )
 @click.option(
     "--image-fps",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0, min_open=True, max=1000),
     default=25.0,
     show_default=True,
     metavar="N",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from i3d.engines.base import Clip, ModelContract, StepLogits
-from i3d.engines.tf_graph import find_scaling, find_step_logits
+from i3d.engines.tf_graph import before_softmax, find_scaling, find_step_logits
 from i3d.errors import EngineError, EngineNotInstalledError, ModelLoadError
 from i3d.transforms import scale_pixels
 
@@ -60,6 +60,11 @@ class TensorFlowEngine:
             ) from error
         if logits.ndim == 5:  # (1, S, 1, 1, labels)
             logits = logits[:, :, 0, 0]
+        if logits.size == 0:
+            raise EngineError(
+                f"A clip of {len(clip)} frames is too short for the model: it gives no output.",
+                hint="Use more frames: I3D needs 9.",
+            )
         return np.asarray(logits.reshape(-1, logits.shape[-1]), dtype=np.float32)
 
 
@@ -77,7 +82,6 @@ def load(model_dir: Path) -> TensorFlowEngine:
             hint="Give the folder that holds saved_model.pb and variables/.",
         )
     tf, hub = _import()
-    is_hub_module = (model_dir / "tfhub_module.pb").is_file()
     try:
         module = hub.load(str(model_dir))
         signatures = dict(module.signatures)
@@ -89,9 +93,13 @@ def load(model_dir: Path) -> TensorFlowEngine:
     key, signature = _choose_signature(signatures, model_dir)
     input_name, pixels = _video_input(signature)
     output_name, output = _logits_output(signature, model_dir)
+    # TensorFlow 1 graphs, Hub modules or not, come whole; TensorFlow 2 models hide in functions.
+    is_graph = hasattr(signature, "prune")
     scaling = find_scaling(pixels)
-    steps = find_step_logits(output) if is_hub_module else None
-    input_range, reason = _input_range(scaling, is_hub_module=is_hub_module)
+    if is_graph:  # a softmax of probabilities would be a second one
+        output = before_softmax(output)
+    steps = find_step_logits(output) if is_graph else None
+    input_range, reason = _input_range(scaling, is_graph=is_graph)
     contract = ModelContract(
         signature=key,
         input_name=input_name,
@@ -102,7 +110,7 @@ def load(model_dir: Path) -> TensorFlowEngine:
         input_range_reason=reason,
         has_steps=steps is not None,
     )
-    if is_hub_module:
+    if is_graph:
         function = signature.prune(pixels, output if steps is None else steps)
     else:
         # The module must stay alive: its variables die with it.
@@ -179,7 +187,9 @@ def _describe(signature: Any) -> str:
 def _logits_output(signature: Any, model_dir: Path) -> tuple[str, Any]:
     """The name and tensor of the 2-D output: `default`, `logits`, or the only one there is."""
     outputs = signature.structured_outputs
-    flat = [name for name, tensor in outputs.items() if _rank(tensor) == 2]
+    flat = [
+        name for name, tensor in outputs.items() if _rank(tensor) == 2 and tensor.dtype.is_floating
+    ]
     named = [name for name in ("default", "logits") if name in flat]
     if not named and len(flat) != 1:
         found = ", ".join(f"{name} {tensor.shape}" for name, tensor in outputs.items())
@@ -200,22 +210,22 @@ def _logits_output(signature: Any, model_dir: Path) -> tuple[str, Any]:
 
 
 def _fixed_size(pixels: Any, model_dir: Path) -> int | None:
-    _, num_frames, height, width, channels = list(pixels.shape)
-    if num_frames is not None or channels not in (3, None) or height != width:
+    batch, num_frames, height, width, channels = list(pixels.shape)
+    fits = batch in (1, None) and num_frames is None and channels in (3, None) and height == width
+    if not fits or pixels.dtype.name != "float32":
         raise ModelLoadError(
-            f"The model in {model_dir} takes an input of shape {pixels.shape}, and i3d feeds "
-            "(batch, any number of frames, size, size, 3).",
-            hint="Save it with a free number of frames and a square RGB input.",
+            f"The model in {model_dir} takes an input of shape {pixels.shape} and type "
+            f"{pixels.dtype.name}, and i3d feeds (batch, any number of frames, size, size, 3) "
+            "as float32.",
+            hint="Save it with a free number of frames and a square RGB input of float32.",
         )
     size: int | None = height
     return size
 
 
-def _input_range(
-    scaling: list[str] | None, *, is_hub_module: bool
-) -> tuple[tuple[float, float], str]:
+def _input_range(scaling: list[str] | None, *, is_graph: bool) -> tuple[tuple[float, float], str]:
     """Decide which range a model wants from what stands before its first convolution."""
-    if not is_hub_module:
+    if not is_graph:
         return HUB_IMAGE_RANGE, "a TensorFlow 2 SavedModel: the Hub's convention for images"
     if scaling is None:
         return HUB_IMAGE_RANGE, "no 3-D convolution was found: the Hub's convention for images"
@@ -227,7 +237,18 @@ def _input_range(
     )
 
 
+_NOT_THE_REASON = (
+    "Graph execution error",
+    "Detected at node",
+    "File ",
+    "[[{{node",
+    "<stack traces",
+)
+
+
 def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    line = text.splitlines()[0].strip()
+    """The first line that says what went wrong; TensorFlow puts where it did in front of it."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    reasons = (line for line in lines if line and not line.startswith(_NOT_THE_REASON))
+    line = next(reasons, type(error).__name__)
     return line if line.endswith((".", "!", "?")) else f"{line}."

@@ -8,19 +8,39 @@ from __future__ import annotations
 from typing import Any
 
 SCALING_OPS = frozenset(
-    {"Add", "AddV2", "BiasAdd", "Div", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
-    | {"Mul", "RealDiv", "Sub"}
+    {"Add", "AddN", "AddV2", "BiasAdd", "Div", "DivNoNan", "Mul", "RealDiv", "Sub"}
+    | {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"}
 )
 """Operations that change the range of pixels. Casts, pads, transposes, pools do not."""
 
+_SHAPE_OPS = frozenset({"Rank", "Shape", "ShapeN", "Size"})
+"""What follows them is arithmetic on sizes, not on pixels."""
+
 _PASSED_THROUGH = frozenset({"Identity", "Squeeze", "Reshape", "StopGradient"})
+
+
+def before_softmax(output: Any) -> Any:
+    """Find the logits of a model that gives probabilities.
+
+    Args:
+        output: The signature's output tensor, (batch, labels).
+
+    Returns:
+        What goes into the last softmax, where the output is one; else the output itself.
+    """
+    op = output.op
+    while op.type == "Identity":
+        op = op.inputs[0].op
+    return op.inputs[0] if op.type == "Softmax" else output
 
 
 def find_step_logits(output: Any) -> Any | None:
     """Find the logits before the last mean over time.
 
     Walks back from the output through operations that only rename or reshape, to a mean over
-    axis 1 of (batch, steps, labels), or over axes 1, 2 and 3 of (batch, steps, 1, 1, labels).
+    axis 1 of (batch, steps, labels) or (batch, steps, 1, 1, labels), in the latter perhaps over
+    axes 2 and 3 too. The number of steps must not be fixed: a mean over a fixed number of things
+    is one over crops, or over members of an ensemble.
 
     Args:
         output: The signature's output tensor, (batch, labels).
@@ -34,12 +54,15 @@ def find_step_logits(output: Any) -> Any | None:
     if op.type != "Mean":
         return None
     steps, axes = op.inputs[0], _constant(op.inputs[1])
-    rank = steps.shape.rank
-    if rank == 3 and axes == [1]:
+    if axes is None or steps.shape.rank not in (3, 5):
+        return None
+    shape = list(steps.shape)
+    axes = sorted(axis % len(shape) for axis in axes)
+    if shape[1] is not None or shape[-1] != output.shape[-1]:
+        return None
+    if axes == [1] and shape[2:-1] in ([], [1, 1]):
         return steps
-    if rank == 5 and axes == [1, 2, 3] and list(steps.shape)[2:4] == [1, 1]:
-        return steps
-    return None
+    return steps if axes == [1, 2, 3] and shape[2:-1] == [1, 1] else None
 
 
 def find_scaling(pixels: Any) -> list[str] | None:
@@ -52,7 +75,7 @@ def find_scaling(pixels: Any) -> list[str] | None:
         Names of the operations of `SCALING_OPS` on a way from the input to a Conv3D that meets no
         other Conv3D before, in alphabetic order; None where no Conv3D follows from the input.
     """
-    leads_to_convolution: dict[Any, bool] = {}
+    leads_to_convolution: dict[str, bool] = {}
     todo = [pixels.op]
     order = []
     while todo:  # every operation that the pixels reach before a convolution
@@ -61,7 +84,7 @@ def find_scaling(pixels: Any) -> list[str] | None:
             continue
         leads_to_convolution[op.name] = op.type == "Conv3D"
         order.append(op)
-        if op.type != "Conv3D":
+        if op.type != "Conv3D" and op.type not in _SHAPE_OPS:
             todo.extend(consumer for tensor in op.outputs for consumer in tensor.consumers())
     changed = True
     while changed:  # carry "leads to a convolution" back, until nothing changes

@@ -115,7 +115,8 @@ def _facts(prediction: Prediction) -> list[str]:
     span = f"{clip.start_seconds:.1f} to {clip.end_seconds:.1f} of {video.duration_seconds:.1f} s"
     if clip.start_seconds == 0 and abs(clip.end_seconds - video.duration_seconds) < 0.1:
         span = f"{video.duration_seconds:.1f} s"
-    frames = f"{clip.num_frames} frame{'s' if clip.num_frames != 1 else ''} at {clip.fps:.4g} fps"
+    fps = f"{clip.fps:.1f}".removesuffix(".0")
+    frames = f"{clip.num_frames} frame{'s' if clip.num_frames != 1 else ''} at {fps} fps"
     size = f"{video.width}x{video.height}"
     turned = f", turned {video.rotation_degrees}°" if video.rotation_degrees else ""
     name = printable(prediction.model.name)

@@ -1,0 +1,261 @@
+"""A video file to a prediction, with an engine that remembers what it was fed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import i3d.classifier
+from i3d.classifier import Classifier
+from i3d.errors import (
+    ModelOutputError,
+    UnknownNameError,
+    UsageError,
+    VideoNotFoundError,
+    VideoTooLongError,
+)
+from i3d.predictor import Predictor
+from i3d.results import ModelInfo
+from i3d.sources import LocalModel
+
+import videos
+from engines import FakeEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def classifier(engine: FakeEngine) -> Classifier:
+    labels = [f"label {i}" for i in range(engine.contract.num_labels)]
+    info = ModelInfo("fake", "sha256:0", len(labels), "index")
+    return Classifier(Predictor(engine, labels), info)
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine([[0, 2, 1], [0, 4, 1]])
+
+
+def numbers(engine: FakeEngine) -> list[int]:
+    """The numbers of the frames that the engine was fed last."""
+    return [videos.read_number(frame) for frame in engine.clips[-1]]
+
+
+def test_a_prediction_says_what_made_it(engine: FakeEngine, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi", num_frames=20, fps=25, size=(64, 48))
+    prediction = classifier(engine).classify(clip, top=2)
+    assert [score.label for score in prediction.scores] == ["label 1", "label 2"]
+    assert [score.logit for score in prediction.scores] == [3, 1]
+    assert prediction.num_steps == 2
+    video = prediction.video
+    assert (video.path, video.width, video.height) == (str(clip), 64, 48)
+    assert (video.num_frames_decoded, video.num_frames_from_header) == (20, 20)
+    assert video.duration_seconds == pytest.approx(0.8)
+    assert prediction.clip.num_frames == prediction.clip.num_frames_fed == 20
+    assert (prediction.clip.start_seconds, prediction.clip.end_seconds) == (0, pytest.approx(0.8))
+    assert prediction.clip.fps == pytest.approx(25)
+    assert (prediction.engine.name, prediction.engine.version) == ("fake", "1.2.3")
+    assert prediction.model.fingerprint == "sha256:0"
+    assert prediction.warnings == ()
+
+
+def test_the_engine_is_fed_uint8_rgb(engine: FakeEngine, tmp_path: Path) -> None:
+    red = np.zeros((48, 64, 3), np.uint8)
+    red[:] = videos.RED
+    clip = videos.write_avi(tmp_path / "red.avi", [red] * 10)
+    classifier(engine).classify(clip)
+    (fed,) = engine.clips
+    assert fed.shape == (10, 224, 224, 3)
+    assert fed.dtype == np.uint8
+    assert fed[0, 0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "input_range", "reason"),
+    [
+        ({}, (-1, 1), "the test says so"),
+        ({"recipe": "deepmind"}, (-1, 1), "the test says so"),
+        ({"recipe": "tutorial"}, (0, 1), "the tutorial recipe's"),
+        ({"input_range": (0, 255)}, (0, 255), "asked for"),
+        ({"recipe": "tutorial", "input_range": (-1, 1)}, (-1, 1), "asked for"),
+    ],
+    ids=str,
+)
+def test_the_range_is_the_models_unless_the_recipe_or_the_user_says_otherwise(
+    engine: FakeEngine,
+    tmp_path: Path,
+    options: dict[str, object],
+    input_range: tuple[float, float],
+    reason: str,
+) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    prediction = classifier(engine).classify(clip, **options)  # type: ignore[arg-type]
+    assert engine.ranges == [input_range]
+    assert prediction.recipe.input_range == input_range
+    assert prediction.recipe.input_range_reason == reason
+
+
+def test_recipes_choose_frames(engine: FakeEngine, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi", num_frames=56, fps=50, size=(64, 64))
+    fake = classifier(engine)
+    fake.classify(clip)
+    assert numbers(engine) == list(range(0, 56, 2))
+    fake.classify(clip, recipe="tutorial")
+    assert numbers(engine) == list(range(56))
+    fake.classify(clip, fps="native")
+    assert numbers(engine) == list(range(56))
+    fake.classify(clip, fps=5)
+    assert numbers(engine) == [0, 10, 20, 30, 40, 50, 0, 10, 20]  # looped to nine
+
+
+def test_spans_and_limits(engine: FakeEngine, tmp_path: Path) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi", num_frames=60, fps=25, size=(64, 64))
+    prediction = classifier(engine).classify(
+        clip, start_seconds=0.4, end_seconds=2.0, max_frames=20
+    )
+    assert numbers(engine) == list(range(10, 30))
+    assert prediction.clip.start_seconds == pytest.approx(0.4)
+    assert prediction.clip.end_seconds == pytest.approx(1.2)
+
+
+def test_crops_differ(engine: FakeEngine, tmp_path: Path) -> None:
+    image = np.zeros((256, 256, 3), np.uint8)
+    image[16:240, 16:240] = 255
+    clip = videos.write_avi(tmp_path / "frame.avi", [image] * 9)
+    fake = classifier(engine)
+    fake.classify(clip)
+    assert engine.clips[-1].min() == 0, "the whole square is seen"
+    fake.classify(clip, recipe="deepmind")
+    assert engine.clips[-1].min() == 255, "the inner 87.5 % are seen"
+
+
+def test_a_model_that_insists_on_a_size_gets_it(tmp_path: Path) -> None:
+    engine = FakeEngine([[1, 2]], size=172)
+    prediction = classifier(engine).classify(videos.write_video(tmp_path / "clip.avi"))
+    assert engine.clips[0].shape[1:] == (172, 172, 3)
+    assert prediction.recipe.size == 172
+
+
+@pytest.mark.parametrize(
+    ("make", "warning"),
+    [
+        (
+            lambda path: videos.truncated(videos.write_video(path / "x.avi", num_frames=40)),
+            "of the 40 frames that the header declares",
+        ),
+        (
+            lambda path: videos.write_video(path / "x.avi", num_frames=5),
+            "the clip has 5 frames; it was repeated until there were the 9",
+        ),
+        (
+            lambda path: videos.write_video(path / "x.avi", num_frames=1),
+            "the clip has 1 frame, which shows no motion",
+        ),
+        (
+            lambda path: videos.write_video(path / "x.avi", num_frames=12, fps=5),
+            "5.0 frames per second are few",
+        ),
+        (
+            lambda path: damaged_folder(path / "images"),
+            "1 of 12 images could not be read and were left out",
+        ),
+    ],
+    ids=["truncated", "short", "still", "slow", "damaged image"],
+)
+def test_warnings(
+    engine: FakeEngine, tmp_path: Path, make: Callable[[Path], Path], warning: str
+) -> None:
+    (sentence,) = classifier(engine).classify(make(tmp_path)).warnings
+    assert warning in sentence
+
+
+def damaged_folder(path: Path) -> Path:
+    videos.image_folder(path, num_images=12)
+    (path / "img5.png").write_bytes(b"not a picture")
+    return path
+
+
+def test_what_could_be_decoded_of_a_truncated_video_is_classified(
+    engine: FakeEngine, tmp_path: Path
+) -> None:
+    whole = videos.write_video(tmp_path / "cut.avi", num_frames=40, size=(64, 64))
+    path = videos.truncated(whole)
+    video = classifier(engine).classify(path).video
+    assert video.ended_early
+    assert video.num_frames_from_header == 40
+    assert 9 <= video.num_frames_decoded <= 25
+    # The last one is cut in the middle, and its picture is what the decoder makes of it.
+    assert numbers(engine)[:-1] == list(range(video.num_frames_decoded - 1))
+
+
+def test_too_many_frames_are_refused_before_they_fill_the_memory(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(i3d.classifier, "MAX_FRAMES", 30)
+    clip = videos.write_video(tmp_path / "clip.avi", num_frames=50)
+    fake = classifier(engine)
+    with pytest.raises(VideoTooLongError, match="more than the 30 frames") as caught:
+        fake.classify(clip)
+    assert "--start" in str(caught.value.hint)
+    fake.classify(clip, max_frames=30)
+    assert len(engine.clips) == 1
+
+
+def test_errors_come_through(engine: FakeEngine, tmp_path: Path) -> None:
+    fake = classifier(engine)
+    clip = videos.write_video(tmp_path / "clip.avi")
+    with pytest.raises(VideoNotFoundError, match=r"gone\.avi"):
+        fake.classify(tmp_path / "gone.avi")
+    with pytest.raises(UnknownNameError, match="cake"):
+        fake.classify(clip, recipe="cake")
+    with pytest.raises(UsageError, match="at least 0"):
+        fake.classify(clip, start_seconds=-1)
+    with pytest.raises(ModelOutputError):
+        classifier(FakeEngine([[np.nan, 1]])).classify(clip)
+
+
+# Loading
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
+    """Make `Classifier.load` find a model of the user's own with so many outputs."""
+
+    def prepare(num_labels: int) -> None:
+        local = LocalModel("my model", tmp_path, None)
+        monkeypatch.setattr(i3d.classifier, "find_model", lambda *_, **__: local)
+        engine = FakeEngine([list(range(num_labels))])
+        monkeypatch.setattr(i3d.classifier, "load_engine", lambda _: engine)
+
+    return prepare
+
+
+def test_400_outputs_are_taken_for_kinetics_and_it_is_said(loads: Callable[[int], None]) -> None:
+    loads(400)
+    loaded = Classifier.load("my model")
+    assert loaded.predictor.labels[227] == "playing cricket"
+    assert "my model has 400 outputs: taken to be Kinetics-400's" in loaded.notes[0]
+    assert loaded.model.label_list == "kinetics-400"
+
+
+def test_other_outputs_are_numbered_and_it_is_said(loads: Callable[[int], None]) -> None:
+    loads(3)
+    loaded = Classifier.load("my model")
+    assert loaded.predictor.labels == ("0", "1", "2")
+    assert "3 outputs without names" in loaded.notes[0]
+    assert loaded.model.label_list == "index"
+
+
+def test_a_label_file_names_the_outputs(loads: Callable[[int], None], tmp_path: Path) -> None:
+    loads(3)
+    file = tmp_path / "labels.txt"
+    file.write_text("one\ntwo\nthree\n")
+    loaded = Classifier.load("my model", labels=file)
+    assert loaded.predictor.labels == ("one", "two", "three")
+    assert loaded.notes == ()
+    file.write_text("one\ntwo\n")
+    with pytest.raises(UsageError, match="2 labels, but the model has 3"):
+        Classifier.load("my model", labels=file)
