@@ -1,7 +1,7 @@
-# Sourced by scripts/demo and scripts/test: makes .venv and installs this checkout into it.
-#   . scripts/environment.sh [EXTRA]
-# Sets VENV_BIN. Installs again only when pyproject.toml or the extra changed.
-# The environment is $I3D_VENV, else .venv.
+# Sourced by scripts/demo and scripts/test.
+#   make_environment [EXTRA]
+# makes .venv (or $I3D_VENV), installs this checkout into it, and sets VENV_BIN. Installs again only
+# when pyproject.toml changed, or an extra was not there before.
 
 find_python() {
     local candidate
@@ -34,8 +34,9 @@ make_environment() {
         }
     fi
     echo "== Installing i3d and what it needs (TensorFlow is large; this takes minutes)" >&2
-    "$VENV_BIN/python" -m pip install --quiet --disable-pip-version-check --editable "$target"
+    "$VENV_BIN/python" -m pip install --quiet --disable-pip-version-check --editable "$target" || {
+        echo "Installing failed, for the reason above. Mend it and run $0 again." >&2
+        return 1
+    }
     echo "$wanted" >> "$venv/.installed"
 }
-
-make_environment "$@"
