@@ -7,6 +7,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from i3d.cli import cli
 
 import small_modules
 import videos
+from conftest import SOURCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +92,45 @@ def test_silence_is_kept_but_for_the_result(run_i3d: RunI3D, clip: Path) -> None
     assert process.returncode == 0
     assert process.stderr == ""
     assert len(process.stdout.splitlines()) == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a pseudo-terminal")
+def test_progress_is_shown_on_a_terminal_and_gone_before_the_result(
+    i3d_command: list[str], clip: Path
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*i3d_command, "classify", clip, "--model", "camera-motion", "--top", "1"],
+        stdout=theirs,
+        stderr=theirs,
+        cwd=SOURCE,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "200"},
+    )
+    os.close(theirs)
+    shown = b""
+    while chunk := _read_terminal(ours):
+        shown += chunk
+    os.close(ours)
+    assert process.wait() == 0
+    text = shown.decode()
+    assert "loading camera-motion" in text
+    assert "decoding" in text
+    assert "tensorflow" not in text.partition("(tensorflow)")[0].lower(), "libraries are silent"
+    last_progress = max(text.rindex(word) for word in ("loading", "decoding", "running"))
+    result = text.index(f"{clip}\r\n")
+    assert last_progress < result
+    assert text[last_progress:result].endswith("\x1b[2K"), "its line is erased"
+    assert "\x1b[?25h" in text, "the cursor is back"
+
+
+def _read_terminal(handle: int) -> bytes:
+    """What comes next; nothing at the end, which Linux reports as an error."""
+    try:
+        return os.read(handle, 4096)
+    except OSError:
+        return b""
 
 
 def test_verbose_lets_the_libraries_speak(run_i3d: RunI3D, clip: Path) -> None:

@@ -161,7 +161,8 @@ def classify_command(
         stopped_by: I3DError | None = None
         destination.write(report.begin())
         try:
-            with libraries_silenced(verbose=verbose), progress_on_terminal() as progress:
+            with libraries_silenced(verbose=verbose):
+                progress = progress_on_terminal()
                 for outcome in _outcomes(videos, model, label_file, progress, options):
                     destination.write(report.item(outcome))
                     if outcome.error is not None:

@@ -14,8 +14,6 @@ from i3d.report.escaping import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.progress import Progress as RichProgress
-
     from i3d.progress import Progress
 
 
@@ -65,38 +63,31 @@ def libraries_silenced(*, verbose: bool) -> Iterator[None]:
         os.close(duplicate)
 
 
-@contextmanager
-def progress_on_terminal() -> Iterator[Progress]:
+def progress_on_terminal() -> Progress:
     """Give a progress display on standard error, or a silent one where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield NO_PROGRESS
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Display
-
-    display = Display(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        console=Console(file=sys.stderr),
-        transient=True,
-    )
-    with display:
-        yield _RichTasks(display)
+    return _TerminalProgress() if sys.stderr.isatty() else NO_PROGRESS
 
 
-class _RichTasks:
-    """`i3d.progress.Progress` on Rich."""
+class _TerminalProgress:
+    """`i3d.progress.Progress` on Rich.
 
-    def __init__(self, display: RichProgress) -> None:
-        self._display = display
+    A display lives as long as its task and leaves no trace: results are written between tasks,
+    often to the same terminal.
+    """
 
     @contextmanager
     def task(self, description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        task_id = self._display.add_task(printable(description), total=total)
-        try:
-            yield lambda num_units: self._display.advance(task_id, num_units)
-        finally:
-            self._display.remove_task(task_id)
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        display = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TimeElapsedColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+        )
+        task_id = display.add_task(printable(description), total=total)
+        with display:
+            yield lambda num_units: display.advance(task_id, num_units)
