@@ -20,15 +20,22 @@ make_environment() {
     local extra=${1:-} venv=${I3D_VENV:-.venv} target=. wanted python
     [ -z "$extra" ] || target=".[$extra]"
     VENV_BIN="$venv/bin"
-    wanted="$target $(cksum < pyproject.toml)"
-    if [ -f "$venv/.installed" ] && grep -qxF "$wanted" "$venv/.installed"; then
-        return
-    fi
-    if ! "$VENV_BIN/python" -c '' 2>/dev/null; then
+    # The folder is in it, too: the commands in .venv hold its absolute path.
+    wanted="$target $PWD $(cksum < pyproject.toml)"
+    if "$VENV_BIN/python" -m pip --version > /dev/null 2>&1; then
+        if grep -qxF "$wanted" "$venv/.installed" 2>/dev/null; then
+            return
+        fi
+        # What was installed for another pyproject.toml, or elsewhere, does not count any more.
+        if ! grep -qF " ${wanted#* }" "$venv/.installed" 2>/dev/null; then
+            rm -f "$venv/.installed"
+        fi
+    else
         python=$(find_python)
         echo "== Making an environment in $venv with $("$python" --version)" >&2
         rm -rf "$venv"
         "$python" -m venv "$venv" || {
+            rm -rf "$venv" # half made, without pip
             echo "On Debian and Ubuntu, first: apt install python3-venv" >&2
             return 1
         }

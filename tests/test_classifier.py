@@ -121,6 +121,31 @@ def test_spans_and_limits(engine: FakeEngine, tmp_path: Path) -> None:
     assert prediction.clip.end_seconds == pytest.approx(1.2)
 
 
+@pytest.mark.parametrize(
+    ("options", "span", "duration"),
+    [
+        ({}, (0, 2), 2),
+        ({"fps": 1}, (0, 2), 2),
+        ({"fps": 2, "end_seconds": 1.1}, (0, 1.1), 2),
+        ({"start_seconds": 0.4, "end_seconds": 1}, (0.4, 1), 2),
+        ({"max_frames": 10}, (0, 0.4), 2),
+    ],
+    ids=str,
+)
+def test_times_stay_within_the_video_and_the_span(
+    engine: FakeEngine,
+    tmp_path: Path,
+    options: dict[str, float],
+    span: tuple[float, float],
+    duration: float,
+) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi", num_frames=50, fps=25)
+    prediction = classifier(engine).classify(clip, **options)  # type: ignore[arg-type]
+    shown = prediction.clip
+    assert (shown.start_seconds, shown.end_seconds) == pytest.approx(span)
+    assert prediction.video.duration_seconds == pytest.approx(duration)
+
+
 def test_crops_differ(engine: FakeEngine, tmp_path: Path) -> None:
     image = np.zeros((256, 256, 3), np.uint8)
     image[16:240, 16:240] = 255
@@ -147,6 +172,10 @@ def test_a_model_that_insists_on_a_size_gets_it(tmp_path: Path) -> None:
             "of the 40 frames that the header declares",
         ),
         (
+            lambda path: videos.truncated(videos.animated_gif(path / "x.gif", noise(12))),
+            "the file is cut off or damaged",
+        ),
+        (
             lambda path: videos.write_video(path / "x.avi", num_frames=5),
             "the clip has 5 frames; it was repeated until there were the 9",
         ),
@@ -163,13 +192,17 @@ def test_a_model_that_insists_on_a_size_gets_it(tmp_path: Path) -> None:
             "1 of 12 images could not be read and were left out",
         ),
     ],
-    ids=["truncated", "short", "still", "slow", "damaged image"],
+    ids=["truncated", "truncated GIF", "short", "still", "slow", "damaged image"],
 )
 def test_warnings(
     engine: FakeEngine, tmp_path: Path, make: Callable[[Path], Path], warning: str
 ) -> None:
-    (sentence,) = classifier(engine).classify(make(tmp_path)).warnings
-    assert warning in sentence
+    warnings = classifier(engine).classify(make(tmp_path)).warnings
+    assert warning in warnings[0]
+
+
+def noise(num_frames: int) -> list[np.ndarray]:
+    return [videos.noise_image(seed) for seed in range(num_frames)]
 
 
 def damaged_folder(path: Path) -> Path:

@@ -241,6 +241,58 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     assert json.loads(output.read_text())["results"]
 
 
+def test_a_run_that_never_began_leaves_the_old_file(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.json"
+    output.write_text("what was there before")
+    result = i3d("classify", clip, "--model", "camera-moton", "-o", output)
+    assert result.exit_code == 4
+    assert output.read_text() == "what was there before"
+
+
+def test_a_long_name_is_a_name(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / f"{'東' * 80}.json"
+    assert i3d("classify", clip, "--model", "camera-motion", "-o", output).exit_code == 0
+    assert json.loads(output.read_text(encoding="utf-8"))["results"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(clip: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target.csv"
+    link = tmp_path / "link.csv"
+    link.symlink_to(target)
+    assert i3d("classify", clip, "--model", "camera-motion", "-o", link).exit_code == 0
+    assert link.is_symlink()
+    assert target.read_text().startswith("video,status")
+
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    read_end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert i3d("classify", clip, "--model", "camera-motion", "-o", pipe).exit_code == 0
+    assert os.read(read_end, 100).startswith(b"video,status")
+    os.close(read_end)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("i3d cla", "plain,classify"),
+        ("i3d classify cl", "file,cl"),
+        ("i3d classify --model cam", "plain,camera-motion"),
+        ("i3d classify --model ./mod", "dir,./mod"),
+        ("i3d classify --recipe tu", "plain,tutorial"),
+    ],
+)
+def test_the_shell_completes(words: str, offered: str) -> None:
+    environment = {
+        "_I3D_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    result = CliRunner().invoke(cli, prog_name="i3d", env=environment)
+    assert result.stdout.splitlines() == [offered]
+
+
 class FullDisk(io.StringIO):
     """A file on a disk without room."""
 

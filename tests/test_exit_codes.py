@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ import videos
 from conftest import SOURCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from conftest import RunI3D
 
@@ -89,7 +90,10 @@ main()
         (["clip.avi", "--top", "0"], "0 is not in the range x>=1"),
         (["clip.avi", "--fps", "fast"], "'fast' is not a number"),
         (["clip.avi", "--fps", "-5"], "must be above 0 and at most 1000, not -5"),
-        (["clip.avi", "--start", "-1"], "-1.0 is not in the range x>=0"),
+        (["clip.avi", "--start", "-1"], "'-1' is not a number of seconds from 0"),
+        (["clip.avi", "--end", "nan"], "'nan' is not a number of seconds from 0"),
+        (["clip.avi", "--model", ""], "is empty"),
+        (["clip.avi", "-o", ""], "is empty"),
         (["clip.avi", "--start", "3", "--end", "3"], "must come after --start"),
         (["clip.avi", "--max-frames", "-1"], "-1 is not in the range x>=0"),
         (["clip.avi", "--recipe", "cake"], "'cake' is not one of"),
@@ -297,37 +301,99 @@ def test_7_all_of_several_videos_failed_without_loading_a_model(run_i3d: RunI3D)
 # 130 and 141
 
 
-@posix_only
-def test_130_ctrl_c_leaves_one_whole_document(i3d_command: list[str], tmp_path: Path) -> None:
+@pytest.fixture
+def waiting_process(
+    i3d_command: list[str], tmp_path: Path
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `i3d classify CLIP ARGUMENTS...` and return when it waits for a silent server."""
     clip = videos.write_video(tmp_path / "clip.avi")
-    output = tmp_path / "out.json"
-    with socket.create_server(("127.0.0.1", 0)) as silent_server:
-        handle = f"http://127.0.0.1:{silent_server.getsockname()[1]}/model/1"
-        process = subprocess.Popen(
-            [*i3d_command, "classify", clip, "--model", handle, "-o", output],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=SOURCE,
-        )
+    with socket.create_server(("127.0.0.1", 0)) as silent_server, ExitStack() as stack:
         silent_server.settimeout(120)
-        connection, _ = silent_server.accept()
-        with connection:
-            connection.recv(100)  # it has asked, and now it waits
+
+        def start(*arguments: str | Path) -> subprocess.Popen[str]:
+            handle = f"http://127.0.0.1:{silent_server.getsockname()[1]}/model/1"
+            process = subprocess.Popen(
+                [*i3d_command, "classify", clip, "--model", handle, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=SOURCE,
+            )
+            connection, _ = silent_server.accept()
+            stack.enter_context(connection).recv(100)  # it has asked, and now it waits
             time.sleep(0.2)
-            process.send_signal(signal.SIGINT)
-            _, stderr = process.communicate(timeout=60)
+            return process
+
+        yield start
+
+
+@posix_only
+def test_130_ctrl_c_ends_in_one_whole_document(
+    waiting_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = waiting_process("--format", "json")
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "Interrupted." in stderr
     assert "Traceback" not in stderr
-    parsed = json.loads(output.read_text())
+    parsed = json.loads(stdout)
     assert parsed["results"] == []
     assert parsed["error"]["exit_code"] == 130
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "clip.avi", "out.json"]
+    assert not any((tmp_path / "cache" / "tfhub").iterdir()), "nothing half-fetched is left"
 
 
 @posix_only
-@pytest.mark.parametrize("arguments", [["labels"], ["classify", "gone.avi", "--format", "csv"]])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_stopped_leaves_the_old_file_and_nothing_else(
+    waiting_process: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int
+) -> None:
+    output = tmp_path / "out.json"
+    output.write_text("what was there before")
+    process = waiting_process("-o", output)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, stderr
+    assert "Traceback" not in stderr
+    assert output.read_text() == "what was there before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "clip.avi", "out.json"]
+
+
+# Closed and full streams
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("labels >&-", 5),
+        ("classify gone.avi --format json >&-", 5),
+        ("classify gone.avi 2>&-", 3),
+        ("labels yoga 2>&-", 0),
+        ("labels yoga <&-", 0),
+        ("--help > /dev/full", 5),
+        ("--version > /dev/full", 5),
+        ("classify gone.avi 2> /dev/full", 3),
+    ],
+)
+def test_streams_that_are_closed_or_full(command: str, code: int) -> None:
+    if "/dev/full" in command and not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    process = subprocess.run(
+        ["sh", "-c", f'"$0" -m i3d {command}', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=SOURCE,
+    )
+    assert process.returncode == code
+    assert "Traceback" not in process.stderr
+
+
+@posix_only
+@pytest.mark.parametrize(
+    "arguments", [["labels"], ["--help"], ["classify", "gone.avi", "--format", "csv"]]
+)
 def test_141_a_closed_pipe_is_no_drama(i3d_command: list[str], arguments: list[str]) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.errors import UnknownNameError, UsageError
+from i3d.errors import ModelLoadError, UnknownNameError, UsageError
 from i3d.labels import LABEL_LISTS, find_labels, load_labels, read_labels
 
 if TYPE_CHECKING:
@@ -110,3 +111,10 @@ def test_read_labels_refuses_what_would_name_outputs_wrongly(
         read_labels(file)
     assert str(file) in str(caught.value)
     assert caught.value.hint
+
+
+def test_a_damaged_installation_is_told_from_a_good_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    damaged = replace(LABEL_LISTS["kinetics-400"], sha256="0" * 64)
+    monkeypatch.setitem(LABEL_LISTS, "kinetics-400", damaged)
+    with pytest.raises(ModelLoadError, match="is damaged"):
+        load_labels("kinetics-400")

@@ -277,7 +277,7 @@ def test_what_the_header_claims_and_what_was_decoded_are_kept_apart(tmp_path):
     assert (after.num_frames_from_header, after.num_frames_decoded) == (20, 20)
     assert before.fps == before.fps_from_header == after.fps_from_header == 10
     assert after.fps == pytest.approx(10)
-    assert (before.duration_seconds, after.duration_seconds) == (0, pytest.approx(2))
+    assert (before.duration_seconds, after.duration_seconds) == (2, pytest.approx(2))
     assert (after.path, after.width, after.height) == (str(path), 64, 48)
     assert (after.rotation_degrees, after.ended_early, after.num_frames_damaged) == (0, False, 0)
 
@@ -546,6 +546,7 @@ class StampedDecoder:
     """Gives numbered frames with any timestamps, in seconds."""
 
     width, height, rotation_degrees, num_frames_damaged = 64, 48, 0, 0
+    is_cut_off = False
 
     def __init__(self, stamps, fps_from_header, num_frames_from_header):
         self.stamps, self.position = stamps, -1

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +17,11 @@ import pytest
 from i3d.catalog import CATALOG
 from i3d.errors import CacheError, ModelLoadError, TransferError, UnknownNameError
 from i3d.labels import LABEL_LISTS
+from i3d.paths import cache_dir
 from i3d.sources import find_model, fingerprint
 
 import hub_server
+from conftest import SOURCE
 from hub_server import Behaviour
 
 if TYPE_CHECKING:
@@ -138,7 +145,7 @@ def test_a_half_deleted_model_is_fetched_again(hub: HubServer) -> None:
         (Behaviour.ERROR, "the server answered 500 Internal Server Error"),
         (Behaviour.WRONG_BYTES, "cannot be fetched"),
         (Behaviour.SHORT, "cannot be fetched|it has no saved_model.pb"),
-        (Behaviour.TRUNCATED, "cannot be fetched"),
+        (Behaviour.TRUNCATED, "cannot be fetched|it has no saved_model.pb"),
     ],
 )
 def test_a_download_that_fails_leaves_nothing_and_says_why(
@@ -166,12 +173,56 @@ def test_an_archive_without_a_model_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "cache").rglob("readme.txt"))
 
 
+def test_what_a_killed_fetch_left_is_not_waited_for_and_removed_in_time(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache" / "tfhub"
+    fresh, old = cache / ".fetching-fresh", cache / ".fetching-old"
+    for folder in (fresh, old):
+        folder.mkdir(parents=True)
+        (folder / "half a model").write_bytes(b"...")
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(old, (two_days_ago, two_days_ago))
+    assert (find_model(hub.module_url).directory / "saved_model.pb").is_file()
+    assert fresh.exists(), "its process may still be at it"
+    assert not old.exists()
+
+
+def test_two_that_fetch_at_once_both_get_the_model(hub: HubServer) -> None:
+    program = (
+        "import sys; from i3d.sources import find_model; "
+        "print((find_model(sys.argv[1]).directory / 'saved_model.pb').is_file())"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, hub.module_url],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=SOURCE,
+        )
+        for _ in range(2)
+    ]
+    assert [process.communicate()[0] for process in processes] == ["True\n", "True\n"]
+    assert find_model(hub.module_url)
+
+
+@pytest.mark.parametrize("handle", ["file:///models/i3d", "gs://bucket/i3d", "ftp://host/i3d"])
+def test_only_the_webs_addresses_are_fetched(handle: str) -> None:
+    with pytest.raises(TransferError, match="only http:// and https://"):
+        find_model(handle)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name", "x" * 5000])
+def test_names_that_no_folder_has(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownNameError, match="no model named"):
+        find_model(name)
+    monkeypatch.setenv("I3D_CACHE_DIR", name)
+    assert str(cache_dir()) == name
+
+
 def test_the_users_own_hub_settings_are_left_alone(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-    import socket
-
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "theirs"))
     find_model(hub.module_url)
     assert os.environ["TFHUB_CACHE_DIR"] == str(tmp_path / "theirs")

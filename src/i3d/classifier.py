@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -158,7 +159,7 @@ class Classifier:
         )
         with progress.task(f"running {self.model.name} on {len(clip)} frames"):
             scores = self.predictor.score(clip, recipe_info.input_range)
-        clip_info = _describe_clip(times, scores.num_frames_fed, video)
+        clip_info = _describe_clip(times, scores.num_frames_fed, video, end_seconds)
         engine = self.predictor.engine
         return Prediction(
             video=video,
@@ -196,13 +197,20 @@ def _read_clip(
     return np.stack(frames), times
 
 
-def _describe_clip(times: list[float], num_frames_fed: int, video: VideoInfo) -> ClipInfo:
+def _describe_clip(
+    times: list[float], num_frames_fed: int, video: VideoInfo, end_seconds: float | None
+) -> ClipInfo:
     fps = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else video.fps
     return ClipInfo(
         num_frames=len(times),
         num_frames_fed=num_frames_fed,
         start_seconds=times[0],
-        end_seconds=times[-1] + 1.0 / fps,
+        # A thinned clip's last frame stands for no time after the video, or after the span.
+        end_seconds=min(
+            times[-1] + 1.0 / fps,
+            video.duration_seconds,
+            math.inf if end_seconds is None else end_seconds,
+        ),
         fps=fps,
     )
 
@@ -219,11 +227,14 @@ def _warnings(video: VideoInfo, clip: ClipInfo) -> tuple[str, ...]:
     """What a user should know before trusting a result, as sentences without the file's name."""
     sentences = []
     if video.ended_early:
-        declared = video.num_frames_from_header or 0
+        declared, decoded = video.num_frames_from_header, video.num_frames_decoded
+        if declared is not None and decoded < declared:
+            share = f"decoded {decoded} of the {declared} frames that the header declares "
+            share += f"({100 * decoded / declared:.0f} %): "
+        else:
+            share = f"decoded {decoded} frames: "
         sentences.append(
-            f"decoded {video.num_frames_decoded} of the {declared} frames that the header declares "
-            f"({100 * video.num_frames_decoded / declared:.0f} %): the file is cut off or damaged, "
-            "and what could be decoded was classified"
+            f"{share}the file is cut off or damaged, and what could be decoded was classified"
         )
     if video.num_frames_damaged:
         sentences.append(

@@ -51,6 +51,23 @@ def explain_undecodable(path: Path) -> str:
     )
 
 
+def is_cut_off_gif(path: Path) -> bool:
+    """Tell whether a file is a GIF whose end is missing.
+
+    A GIF does not say how many frames it has, but it ends on a byte of its own: 0x3B (GIF89a
+    specification, section 27). Padding with zeros after it is let pass.
+
+    Args:
+        path: A readable, regular file.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"GIF8":
+            return False
+        size = file.seek(0, 2)
+        file.seek(max(size - 4096, 0))
+        return not file.read().rstrip(b"\0").endswith(b"\x3b")
+
+
 def mp4_seconds(path: Path) -> float | None:
     """Read how long an MP4 or MOV file says it is, edit lists applied (ISO/IEC 14496-12, mvhd).
 

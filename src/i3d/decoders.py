@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
-from i3d.containers import explain_undecodable, is_text, mp4_seconds
+from i3d.containers import explain_undecodable, is_cut_off_gif, is_text, mp4_seconds
 from i3d.errors import VideoDecodeError, VideoError, VideoNotFoundError
 from i3d.sampling import MAX_SANE_FPS
 from i3d.transforms import rotate
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Files that are taken for a single picture, whatever the case of their suffix."""
 
-REENCODE_HINT = "If it plays elsewhere, re-encode it: ffmpeg -i FILE -c:v libx264 fixed.mp4"
+REENCODE_HINT = (
+    "Copy or download it again; if it plays elsewhere, re-encode it: "
+    "ffmpeg -i FILE -c:v libx264 fixed.mp4"
+)
 
 
 class Decoder(Protocol):
@@ -48,6 +51,8 @@ class Decoder(Protocol):
     """What the container claims; None where it claims nothing sane."""
     num_frames_damaged: int
     """Frames that could not be read and were left out, so far."""
+    is_cut_off: bool
+    """The file's last bytes show that its end is missing."""
 
     def skip(self) -> float | None:
         """Advance to the next frame; its container timestamp in seconds, None at the end."""
@@ -139,6 +144,7 @@ class FileDecoder:
 
     def __init__(self, path: Path, shown_path: str) -> None:
         self._handle: int | None = None
+        self.is_cut_off = is_cut_off_gif(path)
         # An absolute path is never taken for a protocol ("concat:") or an option. Only FFmpeg is
         # asked: OpenCV's other backends differ by platform, and one reads image sequences.
         self._capture = cv2.VideoCapture(self._name_for_opencv(path), cv2.CAP_FFMPEG)
@@ -209,6 +215,7 @@ class ImageDecoder:
         VideoDecodeError: None of the images can be read.
     """
 
+    is_cut_off = False
     rotation_degrees = 0  # OpenCV applies the EXIF orientation of a photo as it decodes it
 
     def __init__(self, paths: list[Path], shown_path: str, fps: float) -> None:
@@ -257,8 +264,9 @@ def _images_in(folder: Path, shown_path: str) -> list[Path]:
     if not images:
         raise VideoDecodeError(
             f"The folder {shown_path} contains no images.",
-            hint="Give a video file, or a folder of numbered images "
-            f"({', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)}).",
+            hint="Give a video file, a folder of numbered images "
+            f"({', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)}), or the videos in the folder: "
+            f"{Path(shown_path) / '*.mp4'}",
         )
     return sorted(images, key=_natural_order)
 

@@ -94,10 +94,6 @@ class TransferError(I3DError, OSError):
     exit_code = ExitCode.TRANSFER
 
 
-class OfflineError(TransferError):
-    """A download would be needed, and the network is switched off on purpose."""
-
-
 class CacheError(TransferError):
     """The cache folder cannot be read or written."""
 

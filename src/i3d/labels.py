@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3d.errors import UsageError
+from i3d.errors import ModelLoadError, UsageError
 from i3d.names import unknown_name
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def load_labels(name: str = "kinetics-400") -> tuple[str, ...]:
 
     Raises:
         UnknownNameError: There is no such list.
-        UsageError: The packaged file is not the one that this release was made with (a damaged
+        ModelLoadError: The packaged file is not the one that this release was made with (a damaged
             installation).
     """
     if name not in LABEL_LISTS:
@@ -70,7 +70,7 @@ def load_labels(name: str = "kinetics-400") -> tuple[str, ...]:
     spec = LABEL_LISTS[name]
     text = (resources.files("i3d") / "data" / spec.file).read_text(encoding="utf-8")
     if hashlib.sha256(text.encode()).hexdigest() != spec.sha256:
-        raise UsageError(
+        raise ModelLoadError(
             f"The label list {name} of this installation is damaged: its content changed.",
             hint="Install i3d again: pip install --force-reinstall --no-deps i3d",
         )

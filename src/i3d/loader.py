@@ -120,10 +120,17 @@ class VideoReader:
             fps_from_header=decoder.fps_from_header,
             num_frames_from_header=decoder.num_frames_from_header,
             num_frames_decoded=self._clock.num_frames - decoder.num_frames_damaged,
-            duration_seconds=self._clock.end_seconds,
-            ended_early=self._exhausted and self._is_short(),
+            duration_seconds=self._duration(),
+            ended_early=self._exhausted and (decoder.is_cut_off or self._is_short()),
             num_frames_damaged=decoder.num_frames_damaged,
         )
+
+    def _duration(self) -> float:
+        decoded = self._clock.end_seconds
+        declared, fps = self._decoder.num_frames_from_header, self._decoder.nominal_fps
+        if self._exhausted or declared is None or fps is None:
+            return decoded
+        return max(decoded, declared / fps)
 
     def _is_short(self) -> bool:
         """Whether less was decoded than the header claims, in frames and in time.
@@ -201,8 +208,13 @@ class VideoReader:
                 f"{self._start:g} seconds.",
                 hint=f"Choose a start below {length:.2f}.",
             )
+        span = (
+            f"from {self._start:g} seconds on"
+            if self._end == math.inf
+            else f"between {self._start:g} and {self._end:g} seconds"
+        )
         return VideoTooShortError(
-            f"{self.path} has no readable frame between {self._start:g} and {self._end:g} seconds.",
+            f"{self.path} has no readable frame {span}.",
             hint="Ask for a longer span.",
         )
 

@@ -15,7 +15,7 @@ def cache_dir() -> Path:
     """
     chosen = os.environ.get("I3D_CACHE_DIR")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111  (leaves `~nobody` as it is)
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("i3d", appauthor=False))

@@ -36,7 +36,8 @@ class VideoInfo:
     num_frames_decoded: int
     """Number of frames decoded so far, those outside the requested span included."""
     duration_seconds: float
-    """End of the last decoded frame."""
+    """End of the last frame. Where decoding was stopped before the end of the video, because no
+    more was asked for, what the header claims, but not less than what was decoded."""
     ended_early: bool
     """The file ended, or could not be read on, well before the number of frames that its header
     claims: it is truncated or damaged, or its header lies."""

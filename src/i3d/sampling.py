@@ -99,7 +99,7 @@ class Place(Enum):
 
 
 class FrameThinner:
-    """Picks frames so that no more than `fps` of them fall on a second. Never duplicates one.
+    """Thins the frames of a video to `fps` per second. Never duplicates one.
 
     The moments 0, 1/fps, 2/fps, ... each own the time that is nearest to them, their slot; of the
     frames in one slot the nearest to the moment is kept:

@@ -5,6 +5,8 @@ Commands import what they need when they run, so that `i3d --help` stays fast.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 
@@ -21,7 +23,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EPILOG = """\
 \b
 Exit codes: 0 ok, 1 a bug, 2 usage, 3 video, 4 unknown name, 5 transfer, cache or output,
-6 engine or model, 7 some of several videos failed, 130 Ctrl-C, 141 output closed.
+6 engine or model, 7 some of several videos failed, 130 Ctrl-C, 141 output closed,
+129 and 143 ended by a signal.
 """
 
 
@@ -41,6 +44,16 @@ cli.add_command(labels_command)
 
 def main() -> None:
     """Run the command line and exit."""
+    for descriptor in (0, 1, 2):  # a closed one (`2>&-`) would go to the next file that is opened
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    # kill, timeout and a closed terminal end the run as Ctrl-C does: temporary files, the lock of a
+    # download and the hidden cursor are seen to.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     try:
         cli(prog_name="i3d")
     except Exception:  # noqa: BLE001  (the last stop of every bug)

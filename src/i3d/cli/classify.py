@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from i3d.catalog import DEFAULT_MODEL
+from i3d.cli.completion import complete_files, complete_models
 from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -55,8 +57,23 @@ def _parse_fps(
         raise click.BadParameter(f"{value!r} is not a number.", ctx, param) from error
 
 
+def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Turn the text of --start or --end into its value: a time of at least 0."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise click.BadParameter(f"{value!r} is not a number of seconds from 0.", ctx, param)
+    return seconds
+
+
 @click.command("classify", epilog=EPILOG)
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO...")
+@click.argument(
+    "videos", nargs=-1, required=True, metavar="VIDEO...", shell_complete=complete_files
+)
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -70,12 +87,14 @@ def _parse_fps(
     default=DEFAULT_MODEL,
     show_default=True,
     metavar="NAME|DIR|URL",
+    shell_complete=complete_models,
     help="A model's name, a SavedModel folder, or a TensorFlow Hub handle. camera-motion "
     "ships with i3d.",
 )
 @click.option(
     "--labels",
     "label_file",
+    shell_complete=complete_files,
     metavar="FILE",
     help="Names of the outputs of a model of your own, one a line.",
 )
@@ -103,13 +122,17 @@ def _parse_fps(
 @click.option(
     "--start",
     "start_seconds",
-    type=click.FloatRange(min=0),
-    default=0.0,
+    callback=_parse_seconds,
+    default="0",
     metavar="S",
     help="Start S seconds into the video.",
 )
 @click.option(
-    "--end", "end_seconds", type=float, metavar="S", help="Stop S seconds into the video."
+    "--end",
+    "end_seconds",
+    callback=_parse_seconds,
+    metavar="S",
+    help="Stop S seconds into the video.",
 )
 @click.option(
     "--max-frames",
@@ -132,7 +155,13 @@ def _parse_fps(
     type=click.Choice(FORMATS),
     help="Default: by the suffix of -o, else table.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write the result to FILE.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Write the result to FILE.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow and FFmpeg log.")
 def classify_command(
     videos: tuple[str, ...],
@@ -151,6 +180,9 @@ def classify_command(
     """
     if options["end_seconds"] is not None and options["end_seconds"] <= options["start_seconds"]:
         raise click.BadParameter("must come after --start.", param_hint="--end")
+    for name, value in (("--model", model), ("--labels", label_file), ("--output", output)):
+        if value == "":
+            raise click.BadParameter("is empty.", param_hint=name)
     with_overrides(  # a wrong value is told now, not after a model was loaded
         get_recipe(options["recipe"]), fps=options["fps"], input_range=options["input_range"]
     )
@@ -158,6 +190,7 @@ def classify_command(
     with Output(output, inputs=videos, utf8=format_name != "table") as destination:
         report = make_report(format_name, _table_style(to_file=destination.is_file))
         errors: list[I3DError] = []
+        num_results = 0
         stopped_by: I3DError | None = None
         destination.write(report.begin())
         try:
@@ -165,6 +198,7 @@ def classify_command(
                 progress = progress_on_terminal()
                 for outcome in _outcomes(videos, model, label_file, progress, options):
                     destination.write(report.item(outcome))
+                    num_results += 1
                     if outcome.error is not None:
                         errors.append(outcome.error)
         except OutputError:
@@ -174,7 +208,8 @@ def classify_command(
         except I3DError as error:
             stopped_by = error
         destination.write(report.end(stopped_by))
-        destination.finish()
+        if num_results:  # else a file that was there before is worth more
+            destination.finish()
     if stopped_by is not None:
         raise stopped_by
     if len(videos) == 1 and errors:

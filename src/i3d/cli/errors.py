@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from i3d.errors import ExitCode, I3DError
+from i3d.errors import ExitCode, I3DError, OutputError
 from i3d.report.escaping import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class ErrorGroup(click.Group):
@@ -18,38 +23,68 @@ class ErrorGroup(click.Group):
     Set `I3D_DEBUG=1` to see the traceback of an `I3DError`.
     """
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Parse the command line; `--help` and `--version` print in here."""
+        with _ends_in_exit():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and turn what it raises into an exit."""
-        try:
+        with _ends_in_exit():
             result = super().invoke(ctx)
-            sys.stdout.flush()
-        except I3DError as error:
-            if os.environ.get("I3D_DEBUG"):
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return result
+
+
+@contextmanager
+def _ends_in_exit() -> Iterator[None]:
+    try:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if isinstance(error, I3DError) or error.errno not in (errno.ENOSPC, errno.EIO):
                 raise
-            show_error(error)
-            raise click.exceptions.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            click.echo("Interrupted.", err=True)
-            raise click.exceptions.Exit(ExitCode.INTERRUPTED) from error
-        except BrokenPipeError as error:
-            # Python would try to flush once more at its end, and complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(ExitCode.CLOSED_PIPE) from error
-        return result
+            raise OutputError(
+                f"The output cannot be written: {error.strerror}.",
+                hint="Make room on the disk.",
+            ) from error
+    except (click.exceptions.Exit, click.ClickException):
+        raise
+    except I3DError as error:
+        if os.environ.get("I3D_DEBUG"):
+            raise
+        show_error(error)
+        raise click.exceptions.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        _say("Interrupted.")
+        raise click.exceptions.Exit(ExitCode.INTERRUPTED) from error
+    except BrokenPipeError as error:
+        # Python would try to flush once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(ExitCode.CLOSED_PIPE) from error
+
+
+def _say(line: str) -> None:
+    """Print to standard error; where that is full or gone, the exit code must do."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def show_error(error: I3DError) -> None:
     """Print an error and its hint to standard error."""
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable(error.message)}", err=True)
+    _say(f"{click.style('Error:', fg='red', bold=True)} {printable(error.message)}")
     if error.hint:
-        click.echo(f"  {printable(error.hint)}", err=True)
+        _say(f"  {printable(error.hint)}")
 
 
 def show_warning(sentence: str) -> None:
     """Print a warning to standard error."""
-    click.echo(f"{click.style('Warning:', fg='yellow')} {printable(sentence)}", err=True)
+    _say(f"{click.style('Warning:', fg='yellow')} {printable(sentence)}")
 
 
 def show_note(sentence: str) -> None:
     """Print a note to standard error."""
-    click.echo(f"{click.style('Note:', fg='cyan')} {printable(sentence)}", err=True)
+    _say(f"{click.style('Note:', fg='cyan')} {printable(sentence)}")

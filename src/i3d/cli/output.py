@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+
+_STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+"""Names of standard output; nothing is ever renamed to one of them."""
 
 
 class Output:
@@ -38,18 +43,24 @@ class Output:
     """
 
     def __init__(self, path: str | None, inputs: Iterable[str] = (), *, utf8: bool = True) -> None:
-        self._target = None if path is None or path == "-" else Path(path)
+        self._target = None if path in (None, "-", *_STDOUT_NAMES) else Path(path)
         self._stream: TextIO = sys.stdout
         self._temporary: Path | None = None
         self._empty = True
         if self._target is None:
+            if sys.stdout is None:  # closed by the shell: `>&-`
+                raise self._cannot_write(OSError(errno.EBADF, os.strerror(errno.EBADF)))
             _prepare_stdout(utf8=utf8)
             return
         _check_target(self._target, inputs)
         try:
-            handle, name = tempfile.mkstemp(
-                prefix=f".{self._target.name[:100]}.", dir=self._target.parent
-            )
+            if self._target.exists() and not self._target.is_file():
+                # A device or a pipe: a rename would put a file in its place.
+                self._stream = self._target.open("w", encoding="utf-8", newline="\n")
+                return
+            # A link stays a link: what it points to is written.
+            self._target = Path(os.path.realpath(self._target))
+            handle, name = tempfile.mkstemp(prefix=".i3d-", dir=self._target.parent)
         except OSError as error:
             raise self._cannot_write(error) from error
         self._temporary = Path(name)
@@ -103,6 +114,9 @@ class Output:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._target is not None and self._temporary is None:
+            with suppress(OSError):
+                self._stream.close()
         if self._temporary is not None:
             with suppress(OSError):  # a full disk: what is left is thrown away anyway
                 self._stream.close()

@@ -31,6 +31,9 @@ def libraries_silenced(*, verbose: bool) -> Iterator[None]:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
         yield
         return
+    if sys.stderr is None:  # closed by the shell: `2>&-`
+        yield
+        return
     try:
         sys.stderr.flush()
         is_real = sys.stderr.fileno() == 2
@@ -65,7 +68,8 @@ def libraries_silenced(*, verbose: bool) -> Iterator[None]:
 
 def progress_on_terminal() -> Progress:
     """Give a progress display on standard error, or a silent one where that is no terminal."""
-    return _TerminalProgress() if sys.stderr.isatty() else NO_PROGRESS
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return _TerminalProgress() if is_terminal else NO_PROGRESS
 
 
 class _TerminalProgress:

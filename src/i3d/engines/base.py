@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Clip: TypeAlias = npt.NDArray[np.uint8]
 """(T, height, width, 3) uint8 RGB."""
@@ -62,16 +59,4 @@ class Engine(Protocol):
 
         Raises:
             EngineError: The engine could not run the model on this clip.
-        """
-
-
-class EngineLoader(Protocol):
-    """A function that loads a model into an engine."""
-
-    def __call__(self, model_dir: Path) -> Engine:
-        """Load a SavedModel directory.
-
-        Raises:
-            EngineNotInstalledError: The engine's package can't be imported.
-            ModelLoadError: The directory holds no model that the engine can run.
         """

@@ -46,9 +46,11 @@ class TableReport:
         self._first = False
         return gap + self._render(outcome.prediction)
 
-    def end(self, error: I3DError | None = None) -> str:  # noqa: ARG002  (see Report.end)
-        """Nothing."""
-        return ""
+    def end(self, error: I3DError | None = None) -> str:
+        """A line below the tables where the whole run was stopped, else nothing."""
+        if error is None or self._first:
+            return ""
+        return f"\nStopped here: {printable(error.message)}\n"
 
     def _render(self, prediction: Prediction) -> str:
         """Lay a prediction out with Rich, which measures wide characters and knows terminals."""

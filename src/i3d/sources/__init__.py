@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -55,10 +56,10 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
         return LocalModel(model, fetch_from_tfhub(handle_of(spec), progress=progress), spec)
     if "://" in model:
         return LocalModel(model, fetch_from_tfhub(model, progress=progress), None)
-    directory = Path(model).expanduser()
-    if directory.is_dir():
+    directory = Path(os.path.expanduser(model))  # noqa: PTH111  (leaves `~nobody` as it is)
+    if os.path.isdir(directory):  # noqa: PTH112  (no error on a name that is too long)
         return LocalModel(model, directory, None)
-    if directory.exists():
+    if os.path.exists(directory):  # noqa: PTH110  (the same)
         raise ModelLoadError(
             f"The model {model} is a file, and a model is a folder.",
             hint="Give the folder that holds saved_model.pb and variables/.",

@@ -10,8 +10,11 @@ import hashlib
 import os
 import shutil
 import socket
+import tempfile
+import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 
@@ -21,7 +24,6 @@ from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from i3d.catalog import ModelSpec
     from i3d.progress import Progress
@@ -30,6 +32,8 @@ TFHUB_URL = "https://tfhub.dev"
 
 STALL_SECONDS = 30.0
 """A server that sends nothing for so long is given up. The client itself would wait for ever."""
+
+_PRIVATE_PREFIX = ".fetching-"
 
 WAYS_ON = (
     "Check the network or its proxy (HTTPS_PROXY); or name a mirror in I3D_TFHUB_URL; or give a "
@@ -63,6 +67,11 @@ def fetch_from_tfhub(handle: str, *, progress: Progress = NO_PROGRESS) -> Path:
         CacheError: The cache folder can't be written.
         TransferError: The download failed, or what came is not a model.
     """
+    if not handle.lower().startswith(("http://", "https://")):
+        raise TransferError(
+            f"{handle} cannot be fetched: only http:// and https:// addresses can.",
+            hint="For a folder on this machine give its plain path: --model DIR",
+        )
     cache = tfhub_cache_dir()
     # The client's own naming, so that a user's TFHUB_CACHE_DIR can be copied here as it is.
     directory = cache / hashlib.sha1(handle.encode()).hexdigest()
@@ -70,23 +79,47 @@ def fetch_from_tfhub(handle: str, *, progress: Progress = NO_PROGRESS) -> Path:
         return directory
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        if directory.exists():  # half deleted: the client would take it for complete
-            shutil.rmtree(directory)
+        _remove_abandoned(cache)
+        # A folder of our own each time. In a shared one the client leaves a lock behind where its
+        # process is killed, and the next run would wait for 10 to 20 minutes without a word.
+        private = Path(tempfile.mkdtemp(prefix=_PRIVATE_PREFIX, dir=cache))
     except OSError as error:
-        raise CacheError(
-            f"The cache folder {cache} cannot be written: {error.strerror or error}.",
-            hint="Choose another one in I3D_CACHE_DIR.",
-        ) from error
-    with progress.task(f"fetching {handle}"):
-        _download(handle, cache)
-    if not _is_complete(directory):
-        shutil.rmtree(directory, ignore_errors=True)
-        raise TransferError(
-            f"{handle} was fetched, but what came is not a TensorFlow model: it has no "
-            "saved_model.pb.",
-            hint=WAYS_ON,
-        )
+        raise _cannot_write(cache, error) from error
+    try:
+        with progress.task(f"fetching {handle}"):
+            _download(handle, private)
+        fetched = private / directory.name
+        if not _is_complete(fetched):
+            raise TransferError(
+                f"{handle} was fetched, but what came is not a TensorFlow model: it has no "
+                "saved_model.pb.",
+                hint=WAYS_ON,
+            )
+        try:
+            if directory.exists() and not _is_complete(directory):  # half deleted
+                shutil.rmtree(directory)
+            fetched.rename(directory)
+        except OSError as error:
+            if not _is_complete(directory):  # else another process was faster
+                raise _cannot_write(cache, error) from error
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
     return directory
+
+
+def _cannot_write(cache: Path, error: OSError) -> CacheError:
+    return CacheError(
+        f"The cache folder {cache} cannot be written: {error.strerror or error}.",
+        hint="Choose another one in I3D_CACHE_DIR.",
+    )
+
+
+def _remove_abandoned(cache: Path) -> None:
+    """Remove what killed downloads left, once it is too old to be one that still runs."""
+    for folder in cache.glob(f"{_PRIVATE_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_complete(directory: Path) -> bool:
@@ -137,7 +170,7 @@ def _stall_timeout() -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, HTTPError):
-        return f"the server answered {error.code} {error.reason}."
+        return f"the server answered {error.code} {str(error.reason).splitlines()[0]}."
     if isinstance(error, TimeoutError) or (
         isinstance(error, URLError) and isinstance(error.reason, TimeoutError)
     ):

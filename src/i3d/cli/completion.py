@@ -1,0 +1,31 @@
+"""What the shell offers on Tab."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from click.shell_completion import CompletionItem
+
+from i3d.catalog import CATALOG
+
+if TYPE_CHECKING:
+    import click
+
+
+def complete_files(
+    ctx: click.Context,  # noqa: ARG001  (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Leave it to the shell, which knows files best."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_models(
+    ctx: click.Context,  # noqa: ARG001  (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Names in the catalogue, else folders."""
+    names = [CompletionItem(name) for name in CATALOG if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="dir")]
