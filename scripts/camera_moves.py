@@ -257,7 +257,7 @@ def _room(rng: np.random.Generator, size: int) -> Image:
     cv2.fillPoly(image, [floor], _color(rng), cv2.LINE_AA)
     for _ in range(int(rng.integers(3, 14))):
         _furniture(rng, image)
-    shadow = np.ones((size, size), np.float32)
+    shadow: Floats = np.ones((size, size), np.float32)
     for _ in range(int(rng.integers(0, 4))):
         shape = _polygon(rng, rng.uniform(0, size, 2), size * rng.uniform(0.1, 0.3), 6)
         cv2.fillPoly(shadow, [shape], (rng.uniform(0.4, 0.9),))
@@ -575,7 +575,8 @@ def _draw_mover(frame: Image, mover: Mover, seconds: float, shift: Doubles) -> N
         return
     pixels = mover.patch.shape[0]
     scale = mover.side * width / pixels
-    matrix = cv2.getRotationMatrix2D((pixels / 2, pixels / 2), -mover.spin * seconds, scale)
+    turn = cv2.getRotationMatrix2D((pixels / 2, pixels / 2), -mover.spin * seconds, scale)
+    matrix: Doubles = np.asarray(turn, np.float64)
     matrix[:, 2] += center - pixels / 2 - np.array([left, top])
     window = (right - left, bottom - top)
     patch = cv2.warpAffine(mover.patch, matrix, window, borderMode=cv2.BORDER_REFLECT_101)
@@ -598,7 +599,7 @@ def make_mover(
     pixels = 96  # about the size at which the largest objects are shown
     family = SCENE_FAMILIES[int(rng.integers(8))]
     patch = _PAINTERS[family](rng, pixels)
-    alpha = np.zeros((pixels, pixels), np.float32)
+    alpha: Floats = np.zeros((pixels, pixels), np.float32)
     middle = np.array([pixels / 2, pixels / 2])
     for _ in range(int(rng.integers(1, 4))):
         lobe = _polygon(rng, middle + rng.uniform(-12, 12, 2), pixels * 0.4, 12)
@@ -769,7 +770,7 @@ def _shrink(frames: Frames, factor: float) -> Frames:
 def _expose(rng: np.random.Generator, frames: Frames) -> Frames:
     """Changes brightness: once for all, from frame to frame (flicker), or slowly (a fade)."""
     num_frames = len(frames)
-    gains = np.full(num_frames, rng.uniform(0.5, 1.25))
+    gains: Doubles = np.full(num_frames, rng.uniform(0.5, 1.25))
     if rng.uniform() < 0.4:
         gains = gains * (1 + rng.uniform(0, 0.1) * rng.standard_normal(num_frames))
     if rng.uniform() < 0.25:

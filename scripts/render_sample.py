@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from camera_moves import Frames, Image, Motion, Start, as_image, fractal_noise, render_move
 
@@ -32,7 +33,7 @@ HILLS = ((186, 158, 132), (142, 122, 92), (84, 104, 70), (58, 92, 62))
 """BGR of the ridges, the farthest first."""
 
 
-def blend(first: Image, second: tuple[int, int, int], weight: np.ndarray) -> Image:
+def blend(first: Image, second: tuple[int, int, int], weight: npt.NDArray[np.floating]) -> Image:
     """Mixes a colour into an image: `weight` (height, width) from 0 to 1."""
     mixed = first + weight[..., None] * (np.array(second, np.float32) - first.astype(np.float32))
     return as_image(mixed)
@@ -41,7 +42,7 @@ def blend(first: Image, second: tuple[int, int, int], weight: np.ndarray) -> Ima
 def paint_sky(rng: np.random.Generator) -> Image:
     """Paints a gradient, a low sun with its halo, and clouds."""
     rows = np.linspace(0, 1, HEIGHT, dtype=np.float32)
-    sky = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    sky: Image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     sky[:] = SKY
     sky = blend(sky, GLOW, np.repeat(np.clip(rows * 1.7, 0, 1)[:, None], WIDTH, 1))
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
@@ -52,7 +53,7 @@ def paint_sky(rng: np.random.Generator) -> Image:
     return blend(sky, (240, 238, 244), cloud * 0.85)
 
 
-def ridge(rng: np.random.Generator, height: float, swing: float) -> np.ndarray:
+def ridge(rng: np.random.Generator, height: float, swing: float) -> npt.NDArray[np.float64]:
     """Returns a skyline: the row of its top for each column, float64 (WIDTH,)."""
     x = np.arange(WIDTH)
     line = np.full(WIDTH, float(height))

@@ -198,7 +198,7 @@ def render_scene_clips(
         Per clip: its index in the file, its label's index, its speed in pixels a frame.
     """
     cv2.setNumThreads(1)
-    clips = np.lib.format.open_memmap(path, "r+")
+    clips = np.load(path, mmap_mode="r+")
     rng = np.random.default_rng([*seed, scene])
     image = make_scene(families[scene % len(families)], [*seed, scene, 0])
     rows = []
@@ -229,7 +229,8 @@ def render_set(
         kept = np.load(index_path)
         return ClipSet(np.load(path, mmap_mode="r"), kept["labels"], kept["pixels"])
     shape = (num_clips, CLIP_FRAMES, FRAME_SIZE, FRAME_SIZE, 3)
-    clips = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    npy_format: Any = np.lib.format  # untyped before NumPy 2.3
+    clips = npy_format.open_memmap(path, "w+", np.uint8, shape)
     labels, pixels = np.zeros(num_clips, np.int64), np.zeros(num_clips)
     began = time.monotonic()
     with ProcessPoolExecutor(jobs, mp_context=get_context("fork")) as pool:
@@ -285,7 +286,7 @@ def batches(
     ready: queue.Queue[tuple[Clips, npt.NDArray[np.int64]]] = queue.Queue(maxsize=3)
 
     def work() -> None:
-        order = np.zeros(0, np.int64)
+        order: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         rng = np.random.default_rng([*seed, 99])
         for _ in range(steps):
             if len(order) < batch:

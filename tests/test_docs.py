@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from i3d.catalog import CATALOG
 from i3d.cli import cli
@@ -75,3 +77,26 @@ def test_environment_variables_in_the_readme_are_read_by_the_code() -> None:
     code = "".join(path.read_text() for path in (PROJECT / "src" / "i3d").rglob("*.py"))
     for name in set(re.findall(r"\bI3D_[A-Z_]+\b", README)) - {"I3D_COMPLETE"}:
         assert name in code or name in (PROJECT / "scripts" / "environment.sh").read_text(), name
+
+
+def shown_commands() -> list[tuple[str, str]]:
+    """Each `$ i3d ...` of the README, and the lines below it."""
+    found = re.findall(r"^    \$ i3d (.+)\n((?:    .*\n|\n(?=    ))+)", README, re.M)
+    assert len(found) >= 3
+    return [(command, textwrap.dedent(output)) for command, output in found]
+
+
+@pytest.mark.parametrize(
+    ("command", "output"), shown_commands(), ids=[command for command, _ in shown_commands()]
+)
+def test_the_readme_shows_real_output(
+    command: str, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    result = CliRunner().invoke(cli, command.split(), prog_name="i3d")
+    assert without_decimals(result.output).split() == without_decimals(output).split()
+
+
+def without_decimals(text: str) -> str:
+    """Leave out what may differ between processors: decimals of percentages, and bars."""
+    return re.sub(r"(\.\d)? %  ?[█▏▎▍▌▋▊▉]*", " %", text)
