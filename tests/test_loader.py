@@ -142,6 +142,17 @@ SIZES = [
 ]
 
 
+def test_load_video_is_the_tutorials_function_on_real_clips():
+    folder = os.environ.get("I3D_REAL_VIDEOS")
+    if folder is None:
+        pytest.skip("I3D_REAL_VIDEOS is not set")
+    paths = sorted(path for path in Path(folder).iterdir() if path.is_file())
+    assert paths
+    for path in paths:
+        expected = tutorial_load_video(path, max_frames=40)
+        np.testing.assert_array_equal(load_video(path, max_frames=40), expected, str(path))
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_load_video_is_the_tutorials_function_to_the_pixel(tmp_path, size):
     images = [noise_image(i, size) for i in range(3)]

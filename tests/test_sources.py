@@ -206,6 +206,24 @@ def test_two_that_fetch_at_once_both_get_the_model(hub: HubServer) -> None:
     assert find_model(hub.module_url)
 
 
+def test_a_full_disk_is_told_from_a_bad_network(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+    import tensorflow_hub
+
+    def fill_the_disk(handle: str) -> None:
+        folder = Path(os.environ["TFHUB_CACHE_DIR"]) / "half a model"
+        folder.mkdir()
+        raise tf.errors.ResourceExhaustedError(None, None, f"{folder}; No space left on device")
+
+    monkeypatch.setattr(tensorflow_hub, "resolve", fill_the_disk)
+    with pytest.raises(CacheError, match="does not fit into the cache folder") as caught:
+        find_model(hub.module_url)
+    assert "I3D_CACHE_DIR" in str(caught.value.hint)
+    assert not any((tmp_path / "cache" / "tfhub").iterdir())
+
+
 @pytest.mark.parametrize("handle", ["file:///models/i3d", "gs://bucket/i3d", "ftp://host/i3d"])
 def test_only_the_webs_addresses_are_fetched(handle: str) -> None:
     with pytest.raises(TransferError, match="only http:// and https://"):

@@ -140,6 +140,11 @@ def _download(handle: str, cache: Path) -> None:
         with _cache_variable(str(cache)), _stall_timeout():
             tensorflow_hub.resolve(handle)
     except Exception as error:  # network, TLS, gzip, tar, disk: anything can fail
+        if "No space left" in str(error):  # TensorFlow's file functions raise errors of their own
+            raise CacheError(
+                f"{handle} does not fit into the cache folder {cache.parent}: no space left.",
+                hint="Make room, or choose a folder on another disk in I3D_CACHE_DIR.",
+            ) from error
         raise TransferError(
             f"{handle} cannot be fetched: {_reason(error)}", hint=WAYS_ON
         ) from error
