@@ -61,23 +61,34 @@ def test_0_labels(run_i3d: RunI3D) -> None:
 # 1
 
 
-def test_1_a_bug_shows_a_traceback_and_asks_for_a_report() -> None:
-    program = """
+def labels_that_raise(exception: str) -> subprocess.CompletedProcess[str]:
+    """Run `i3d labels` in a process where reading the labels raises this."""
+    program = f"""
 import sys
-import i3d.cli.labels
+import i3d.cli
 def broken(name):
-    raise RuntimeError("the walls have ears")
-i3d.cli.labels.load_labels = broken
+    raise {exception}
+sys.modules["i3d.cli.labels"].load_labels = broken
 sys.argv = ["i3d", "labels"]
-from i3d.cli import main
+from i3d.__main__ import main
 main()
 """
-    process = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=SOURCE
     )
+
+
+def test_1_a_bug_shows_a_traceback_and_asks_for_a_report() -> None:
+    process = labels_that_raise("RuntimeError('the walls have ears')")
     assert process.returncode == 1
     assert "RuntimeError: the walls have ears" in process.stderr
     assert "please report" in process.stderr
+
+
+def test_130_ctrl_c_in_any_command() -> None:
+    process = labels_that_raise("KeyboardInterrupt")
+    assert process.returncode == 130
+    assert process.stderr == "Interrupted.\n"
 
 
 # 2

@@ -71,6 +71,12 @@ def test_find_labels(pattern: str, expected: list[str]) -> None:
     assert all(labels[index] == label for index, label in found)
 
 
+def test_a_shell_pattern_is_for_the_whole_label() -> None:
+    labels = ("playing cards", "cards", "Cards on a table")
+    assert find_labels(labels, "cards") == list(enumerate(labels))
+    assert [index for index, _ in find_labels(labels, "cards*")] == [1, 2]
+
+
 def test_find_labels_without_a_pattern_gives_all() -> None:
     assert find_labels(("b", "a"), None) == [(0, "b"), (1, "a")]
 

@@ -81,9 +81,12 @@ def test_what_is_no_model(tmp_path: Path) -> None:
 
 def test_the_fingerprint_is_what_the_docs_say(tmp_path: Path) -> None:
     model = fake_model(tmp_path / "model")
+    (model / "assets").mkdir()
+    (model / "assets" / "labels.txt").write_bytes(b"labels")
     lines = "".join(
         f"{hashlib.sha256(content).hexdigest()}  {name}\n"
         for name, content in [
+            ("assets/labels.txt", b"labels"),
             ("saved_model.pb", b"graph"),
             ("variables/variables.index", b"index"),
         ]
