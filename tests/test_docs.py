@@ -74,7 +74,9 @@ def test_links_between_the_documents_lead_somewhere() -> None:
 
 
 def test_environment_variables_in_the_readme_are_read_by_the_code() -> None:
-    code = "".join(path.read_text() for path in (PROJECT / "src" / "i3d").rglob("*.py"))
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (PROJECT / "src" / "i3d").rglob("*.py")
+    )
     for name in set(re.findall(r"\bI3D_[A-Z_]+\b", README)) - {"I3D_COMPLETE"}:
         assert name in code or name in (PROJECT / "scripts" / "environment.sh").read_text(), name
 

@@ -355,10 +355,11 @@ def test_130_ctrl_c_ends_in_one_whole_document(
 
 
 @posix_only
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_run_that_is_stopped_leaves_the_old_file_and_nothing_else(
-    waiting_process: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: int
+    waiting_process: Callable[..., subprocess.Popen[str]], tmp_path: Path, name: str
 ) -> None:
+    number = getattr(signal, name)
     output = tmp_path / "out.json"
     output.write_text("what was there before")
     process = waiting_process("-o", output)
