@@ -37,7 +37,7 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def connect_nearby(self: socket.socket, address: object) -> None:
         if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
             raise AssertionError(f"a test tried to reach {address}")
-        connect(self, address)  # type: ignore[arg-type]
+        connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_nearby)
 
@@ -70,7 +70,7 @@ def run_i3d(i3d_command: list[str]) -> RunI3D:
             encoding="utf-8",
             timeout=240,
             env={name: value for name, value in surroundings.items() if value is not None},
-            **options,  # type: ignore[call-overload]
+            **options,
         )
 
     return run

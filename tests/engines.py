@@ -19,7 +19,7 @@ def contract(**changes: object) -> ModelContract:
         "input_range_reason": "the test says so",
         "has_steps": True,
     }
-    return ModelContract(**(fields | changes))  # type: ignore[arg-type]
+    return ModelContract(**(fields | changes))
 
 
 class FakeEngine:

@@ -151,5 +151,5 @@ class _Handler(BaseHTTPRequestHandler):
             with suppress(ConnectionError):  # the client may have seen enough
                 self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, *_: object) -> None:
         """Be quiet."""

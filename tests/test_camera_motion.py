@@ -99,7 +99,7 @@ def test_what_is_done_to_the_sample_is_seen(
 ) -> None:
     with VideoReader(SAMPLE) as reader:
         frames = [frame.image for frame in reader]
-    changed = [np.ascontiguousarray(frame) for frame in transform(frames)]  # type: ignore[operator]
+    changed = [np.ascontiguousarray(frame) for frame in transform(frames)]
     assert best(camera_motion, write(tmp_path / "changed.avi", changed)) == label
 
 

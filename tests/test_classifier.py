@@ -92,7 +92,7 @@ def test_the_range_is_the_models_unless_the_recipe_or_the_user_says_otherwise(
     reason: str,
 ) -> None:
     clip = videos.write_video(tmp_path / "clip.avi")
-    prediction = classifier(engine).classify(clip, **options)  # type: ignore[arg-type]
+    prediction = classifier(engine).classify(clip, **options)
     assert engine.ranges == [input_range]
     assert prediction.recipe.input_range == input_range
     assert prediction.recipe.input_range_reason == reason
@@ -140,7 +140,7 @@ def test_times_stay_within_the_video_and_the_span(
     duration: float,
 ) -> None:
     clip = videos.write_video(tmp_path / "clip.avi", num_frames=50, fps=25)
-    prediction = classifier(engine).classify(clip, **options)  # type: ignore[arg-type]
+    prediction = classifier(engine).classify(clip, **options)
     shown = prediction.clip
     assert (shown.start_seconds, shown.end_seconds) == pytest.approx(span)
     assert prediction.video.duration_seconds == pytest.approx(duration)

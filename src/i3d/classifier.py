@@ -242,15 +242,12 @@ def _warnings(video: VideoInfo, clip: ClipInfo) -> tuple[str, ...]:
             "read and were left out"
         )
     if clip.num_frames < MIN_FRAMES:
-        frames = (
-            "1 frame, which shows no motion"
-            if clip.num_frames == 1
-            else (f"{clip.num_frames} frames")
-        )
+        several = f"{clip.num_frames} frames"
+        frames = "1 frame, which shows no motion" if clip.num_frames == 1 else several
         sentences.append(
             f"the clip has {frames}; it was repeated until there were the {clip.num_frames_fed} "
             "that the network needs"
         )
     elif clip.fps < LOW_FPS:
-        sentences.append(f"{clip.fps:.1f} frames per second are few: the network was trained on 25")
+        sentences.append(f"{clip.fps:.1f} frames per second are few: I3D was trained on 25")
     return tuple(sentences)

@@ -33,8 +33,8 @@ Exit codes: 0 ok, 1 a bug, 2 usage, 3 video, 4 unknown name, 5 transfer, cache o
 def cli() -> None:
     """What is happening in this video?
 
-    Classifies videos with DeepMind's I3D network (400 human actions of Kinetics), or any other
-    video model of TensorFlow Hub, or the small model of camera moves that ships with i3d.
+    Classifies videos with DeepMind's I3D network (400 human actions of Kinetics), or other video
+    models in TensorFlow's format, or the small model of camera moves that ships with i3d.
     """
 
 

@@ -13,18 +13,14 @@ if TYPE_CHECKING:
 
 
 def complete_files(
-    ctx: click.Context,  # noqa: ARG001  (click's signature)
-    param: click.Parameter,  # noqa: ARG001
-    incomplete: str,
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Leave it to the shell, which knows files best."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def complete_models(
-    ctx: click.Context,  # noqa: ARG001  (click's signature)
-    param: click.Parameter,  # noqa: ARG001
-    incomplete: str,
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Names in the catalogue, else folders."""
     names = [CompletionItem(name) for name in CATALOG if name.startswith(incomplete)]
