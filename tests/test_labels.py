@@ -25,6 +25,17 @@ def test_kinetics_400_is_deepminds_list_in_its_order() -> None:
     assert digest == "e9f2806fe9109b851a80a74841244f6f8c9d10917fa0229cd82bab67f2f8e28f"
 
 
+def test_kinetics_600_is_deepminds_list_in_its_order() -> None:
+    labels = load_labels("kinetics-600")
+    assert len(labels) == len(set(labels)) == 600
+    assert (labels[0], labels[336], labels[599]) == ("abseiling", "playing cricket", "zumba")
+    assert list(labels) == sorted(labels)
+    # Git's id of data/label_map_600.txt in google-deepmind/kinetics-i3d.
+    content = "".join(f"{label}\n" for label in labels).encode()
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    assert blob == "639e9c91fa8a941ea57942872fae55628d590b42"
+
+
 def test_camera_motion_has_its_nine_moves() -> None:
     assert load_labels("camera-motion") == (
         "static",
@@ -50,7 +61,7 @@ def test_every_packaged_list_is_whole(name: str) -> None:
 def test_an_unknown_list_is_an_error_with_a_suggestion() -> None:
     with pytest.raises(UnknownNameError) as caught:
         load_labels("kinetics-40")
-    assert caught.value.hint == "Did you mean kinetics-400?"
+    assert caught.value.hint == "Did you mean kinetics-400 or kinetics-600?"
 
 
 @pytest.mark.parametrize(

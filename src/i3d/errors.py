@@ -41,14 +41,18 @@ class I3DError(Exception):
     Args:
         message: One sentence: what failed, on which object, why.
         hint: One action that helps, or None where nothing can be said.
+        details: Lines that belong between the two, such as each of several things that were tried.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, details: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
 
     def __str__(self) -> str:
         return self.message
@@ -94,6 +98,28 @@ class TransferError(I3DError, OSError):
     exit_code = ExitCode.TRANSFER
 
 
+class DownloadError(TransferError):
+    """One address gave no file.
+
+    Args:
+        message: The whole sentence, with the address.
+        reason: The same without the address ("the server answered 403 Forbidden"), for a list of
+            several addresses. A clause: small first letter, no full stop.
+        hint: One action that helps.
+    """
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class ArchiveError(TransferError):
+    """An archive is damaged, or holds something that must not be unpacked.
+
+    Its message is a clause about the archive, without its name ("it is cut off").
+    """
+
+
 class CacheError(TransferError):
     """The cache folder cannot be read or written."""
 
@@ -114,6 +140,18 @@ class EngineNotInstalledError(EngineError, ImportError):
 
 class ModelLoadError(EngineError):
     """The model is not one that i3d can load."""
+
+
+class CheckpointError(ModelLoadError):
+    """A TensorFlow checkpoint is missing, damaged, or of a kind that i3d does not read."""
+
+
+class VerificationError(EngineError):
+    """A model is not the one that it should be."""
+
+
+class ModelNotInstalledError(TransferError):
+    """A model of the catalogue is not on this machine, and was not to be fetched."""
 
 
 class ModelOutputError(EngineError):

@@ -41,6 +41,13 @@ LABEL_LISTS = {
             source="google-deepmind/kinetics-i3d, data/label_map.txt",
         ),
         LabelList(
+            name="kinetics-600",
+            file="kinetics-600-labels.txt",
+            num_labels=600,
+            sha256="8dfca4202520ea8291ce0242ef33b006d0a0772b409663c090a2876bc1978dcf",
+            source="google-deepmind/kinetics-i3d, data/label_map_600.txt",
+        ),
+        LabelList(
             name="camera-motion",
             file="camera-motion-labels.txt",
             num_labels=9,
@@ -55,7 +62,7 @@ def load_labels(name: str = "kinetics-400") -> tuple[str, ...]:
     """Load a packaged label list.
 
     Args:
-        name: `kinetics-400` or `camera-motion`.
+        name: `kinetics-400` (400 labels), `kinetics-600` (600) or `camera-motion` (9).
 
     Returns:
         The labels; position n names output n of the model.

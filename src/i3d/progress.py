@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
 
+Unit: TypeAlias = Literal["items", "bytes"]
+
+
 class Progress(Protocol):
     """Somebody who wants to know how far a piece of work has come."""
 
     def task(
-        self, description: str, total: int | None = None
+        self, description: str, total: int | None = None, unit: Unit = "items"
     ) -> AbstractContextManager[Callable[[int], None]]:
         """Announce a piece of work for the length of a `with` block.
 
         Args:
             description: What is being done, for people ("decoding clip.avi").
             total: Number of units in it, None where nobody knows.
+            unit: What is counted: `bytes` for transfers, whose speed is of interest.
 
         Returns:
             A context manager that gives a function to call with the number of units done
@@ -36,6 +40,7 @@ class NoProgress:
         self,
         description: str,  # noqa: ARG002  (the protocol's parameters)
         total: int | None = None,  # noqa: ARG002
+        unit: Unit = "items",  # noqa: ARG002
     ) -> Iterator[Callable[[int], None]]:
         """Do nothing; see `Progress.task`."""
         yield lambda _num_units: None

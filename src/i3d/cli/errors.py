@@ -76,6 +76,8 @@ def _say(line: str) -> None:
 def show_error(error: I3DError) -> None:
     """Print an error and its hint to standard error."""
     _say(f"{click.style('Error:', fg='red', bold=True)} {printable(error.message)}")
+    for line in error.details:
+        _say(f"  {printable(line)}")
     if error.hint:
         _say(f"  {printable(error.hint)}")
 

@@ -14,7 +14,7 @@ from i3d.report.escaping import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from i3d.progress import Progress
+    from i3d.progress import Progress, Unit
 
 
 @contextmanager
@@ -80,15 +80,24 @@ class _TerminalProgress:
     """
 
     @contextmanager
-    def task(self, description: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    def task(
+        self, description: str, total: int | None = None, unit: Unit = "items"
+    ) -> Iterator[Callable[[int], None]]:
+        from rich import progress
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        display = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=20),
-            TimeElapsedColumn(),
+        columns: list[progress.ProgressColumn] = [
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(bar_width=20),
+        ]
+        if unit == "bytes":
+            columns += [progress.DownloadColumn(), progress.TransferSpeedColumn()]
+            columns += [progress.TimeRemainingColumn(compact=True)]
+        else:
+            columns += [progress.TimeElapsedColumn()]
+        display = progress.Progress(
+            *columns,
             console=Console(file=sys.stderr),
             transient=True,
         )

@@ -1,0 +1,295 @@
+"""The index of a checkpoint: a table (LevelDB's) of names and descriptions (protocol buffers).
+
+Nothing here touches the disk. An index may come from anywhere, so nothing in it is believed: every
+offset and every count is checked, and the work and the memory are bounded by its length.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_INDEX_BYTES = 8 * 2**20
+"""Longest index that is read: a bound on the work. I3D's takes 11 kB, one of 100,000 tensors about
+5 MB."""
+
+MAX_TENSORS = 100_000
+"""Most tensors that a checkpoint may have: with `MAX_NAME_BYTES`, a bound on memory, because an
+index can hold long names in few bytes."""
+
+MAX_NAME_BYTES = 1024
+"""Longest name of a tensor. I3D's have up to 70 characters."""
+
+MAX_DIMENSIONS = 32
+"""Most dimensions that a shape may have: NumPy's limit before 2.0."""
+
+_TABLE_MAGIC = 0xDB4775248B80FB57
+_FOOTER_BYTES = 48
+_BLOCK_TRAILER_BYTES = 5
+_CRC_MASK = 0xA282EAD8
+
+_TYPES = {
+    # Number in core/framework/types.proto: NumPy's name, bytes per number (0: it varies).
+    1: ("float32", 4),
+    2: ("float64", 8),
+    3: ("int32", 4),
+    4: ("uint8", 1),
+    5: ("int16", 2),
+    6: ("int8", 1),
+    7: ("string", 0),
+    8: ("complex64", 8),
+    9: ("int64", 8),
+    10: ("bool", 1),
+    14: ("bfloat16", 2),
+    17: ("uint16", 2),
+    18: ("complex128", 16),
+    19: ("float16", 2),
+    21: ("variant", 0),
+    22: ("uint32", 4),
+    23: ("uint64", 8),
+}
+_NUM_BYTES = dict(_TYPES.values())
+_FLOATS = {"float16", "bfloat16", "float32", "float64"}
+
+_Field: TypeAlias = "int | bytes"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor, as the index describes it."""
+
+    name: str
+    dtype: str
+    """NumPy's name (`float32`); `bfloat16`, `string`, `variant`, or `type 11` for rarer ones."""
+    shape: tuple[int, ...]
+    shard: int
+    """Number of the data file that holds it, from 0."""
+    offset: int
+    """Where its bytes begin in the data file."""
+    num_bytes: int
+    crc32c: int
+    """CRC-32C that its bytes should have (the index holds it masked, this is the plain one)."""
+
+    @property
+    def is_float(self) -> bool:
+        """It holds real numbers, as weights do."""
+        return self.dtype in _FLOATS
+
+    @property
+    def has_plain_bytes(self) -> bool:
+        """Its bytes are just its numbers. Those of strings are not, and have another checksum."""
+        return _NUM_BYTES.get(self.dtype) != 0
+
+
+class DamagedError(Exception):
+    """Its message is a clause: why the index is damaged."""
+
+
+class UnsupportedError(Exception):
+    """Its message is a clause about the checkpoint: what i3d does not read."""
+
+
+def read_index(table: bytes) -> tuple[int, dict[str, Tensor]]:
+    """Read an index file: the number of data files, and the tensors by their names."""
+    num_shards = None
+    tensors: dict[str, Tensor] = {}
+    for key, value in _entries_of_table(table):
+        if num_shards is None:
+            if key:
+                raise DamagedError("its header is missing")
+            num_shards = _header(value)
+            continue
+        if key.startswith(b"\0"):  # the bytes of a slice; no name begins so
+            raise UnsupportedError("stores variables in slices")
+        try:
+            name = key.decode()
+        except UnicodeDecodeError as error:
+            raise DamagedError("the name of a tensor is no text") from error
+        if len(tensors) == MAX_TENSORS:
+            raise DamagedError(f"it has more than {MAX_TENSORS} tensors")
+        tensors[name] = _tensor(name, value, num_shards)
+    if num_shards is None:
+        raise DamagedError("it is empty")
+    return num_shards, tensors
+
+
+def _header(message: bytes) -> int:
+    """Read a BundleHeaderProto: the number of data files."""
+    num_shards, endianness = 0, 0
+    for number, value in _fields(message):
+        if number == 1:
+            num_shards = _number(value)
+        elif number == 2:
+            endianness = _number(value)
+    if endianness != 0:
+        raise UnsupportedError("holds big-endian numbers")
+    if not 1 <= num_shards <= MAX_TENSORS:
+        raise DamagedError(f"it counts {num_shards} data files")
+    return num_shards
+
+
+def _tensor(name: str, message: bytes, num_shards: int) -> Tensor:
+    """Read a BundleEntryProto."""
+    numbers = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0}  # data type, shard, offset, size, checksum
+    shape: tuple[int, ...] = ()
+    for number, value in _fields(message):
+        if number in numbers:
+            numbers[number] = _number(value)
+        elif number == 2:
+            shape = _shape(_bytes(value))
+        elif number == 7:
+            raise UnsupportedError("stores variables in slices")
+    data_type, shard, offset, num_bytes, masked = numbers.values()
+    dtype, itemsize = _TYPES.get(data_type, (f"type {data_type}", None))
+    if shard >= num_shards or max(offset, num_bytes) >= 2**63 or masked >= 2**32:
+        raise DamagedError(f"the place of {name!r} makes no sense")
+    if itemsize and num_bytes != itemsize * math.prod(shape):
+        raise DamagedError(f"the size of {name!r} does not fit its shape")
+    return Tensor(name, dtype, shape, shard, offset, num_bytes, _unmasked(masked))
+
+
+def _shape(message: bytes) -> tuple[int, ...]:
+    """Read a TensorShapeProto."""
+    shape: list[int] = []
+    for number, value in _fields(message):
+        if number == 2:
+            sizes = [_number(size) for field, size in _fields(_bytes(value)) if field == 1]
+            shape.append(sizes[-1] if sizes else 0)
+            if len(shape) > MAX_DIMENSIONS or shape[-1] >= 2**63:
+                raise DamagedError("the shape of a tensor makes no sense")
+        elif number == 3 and value:
+            raise DamagedError("the shape of a tensor is unknown")
+    return tuple(shape)
+
+
+def _entries_of_table(table: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give (key, value) of a table, in the order of the keys."""
+    if len(table) > MAX_INDEX_BYTES:
+        raise DamagedError(f"it is longer than {MAX_INDEX_BYTES // 2**20} MB")
+    footer = table[-_FOOTER_BYTES:]
+    if len(footer) < _FOOTER_BYTES or int.from_bytes(footer[-8:], "little") != _TABLE_MAGIC:
+        raise DamagedError("it does not end as an index does (it is cut off, or no index at all)")
+    _, _, position = _handle(footer, 0)  # of blocks with statistics, which checkpoints lack
+    offset, size, _ = _handle(footer, position)
+    previous: bytes | None = None
+    block_end = 0
+    for _, handle in _entries_of_block(_block(table, offset, size)):
+        offset, size, _ = _handle(handle, 0)
+        if offset < block_end:  # else a short file could hold endless work
+            raise DamagedError("its blocks overlap")
+        block_end = offset + size
+        for key, value in _entries_of_block(_block(table, offset, size)):
+            if previous is not None and key <= previous:
+                raise DamagedError("its entries are not sorted")
+            previous = key
+            yield key, value
+
+
+def _block(table: bytes, offset: int, size: int) -> bytes:
+    """Cut a block out of a table, and check it."""
+    end = offset + size
+    if end + _BLOCK_TRAILER_BYTES > len(table) - _FOOTER_BYTES:
+        raise DamagedError("a block lies outside the file")
+    claimed = int.from_bytes(table[end + 1 : end + _BLOCK_TRAILER_BYTES], "little")
+    if crc32c(table[offset : end + 1]) != _unmasked(claimed):
+        raise DamagedError("the checksum of a block is wrong")
+    if table[end] != 0:
+        raise UnsupportedError("has a compressed index")
+    return table[offset:end]
+
+
+def _entries_of_block(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give (key, value) of a block; a key is stored as what differs from the one before."""
+    num_restarts = int.from_bytes(block[-4:], "little")
+    end = len(block) - 4 - 4 * num_restarts
+    if end < 0:
+        raise DamagedError("a block is too short")
+    key, position = b"", 0
+    while position < end:
+        num_shared, position = _varint(block, position)
+        num_new, position = _varint(block, position)
+        num_value, position = _varint(block, position)
+        value_start = position + num_new
+        value_end = value_start + num_value
+        if num_shared > len(key) or value_end > end or num_shared + num_new > MAX_NAME_BYTES:
+            raise DamagedError("the length of an entry makes no sense")
+        key = key[:num_shared] + block[position:value_start]
+        yield key, block[value_start:value_end]
+        position = value_end
+
+
+def _handle(data: bytes, position: int) -> tuple[int, int, int]:
+    """Read where a block lies: its offset, its size, and the position behind both."""
+    offset, position = _varint(data, position)
+    size, position = _varint(data, position)
+    return offset, size, position
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, _Field]]:
+    """Give (number, value) of the fields of a protocol buffer."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        number, wire_type = tag >> 3, tag & 7
+        value: _Field
+        if wire_type == 0:
+            value, position = _varint(message, position)
+        else:
+            if wire_type == 2:
+                size, position = _varint(message, position)
+            elif wire_type in (1, 5):
+                size = 8 if wire_type == 1 else 4
+            else:
+                raise DamagedError("the description of a tensor is garbled")
+            if position + size > len(message):
+                raise DamagedError("the description of a tensor is cut off")
+            value = message[position : position + size]
+            if wire_type != 2:
+                value = int.from_bytes(value, "little")
+            position += size
+        yield number, value
+
+
+def _number(value: _Field) -> int:
+    if isinstance(value, bytes):
+        raise DamagedError("the description of a tensor is garbled")
+    return value
+
+
+def _bytes(value: _Field) -> bytes:
+    if isinstance(value, int):
+        raise DamagedError("the description of a tensor is garbled")
+    return value
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """Read a number of seven bits a byte, 64 bits at most; give it and the position behind it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(data):
+            break
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if value < 2**64:
+                return value, position
+            break
+    raise DamagedError("a number in it is cut off or too large")
+
+
+def _unmasked(crc: int) -> int:
+    """Undo what LevelDB does to the checksums that it stores."""
+    rotated = (crc - _CRC_MASK) % 2**32
+    return (rotated >> 17 | rotated << 15) & 0xFFFFFFFF
+
+
+def crc32c(data: bytes, crc: int = 0) -> int:
+    """CRC-32C of bytes, or of those whose CRC-32C is `crc` and these behind them."""
+    import google_crc32c
+
+    return int(google_crc32c.extend(crc, data))
