@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from i3d.engines.base import Clip, ModelContract, StepLogits
+from i3d.engines.base import Clip, ModelContract, Pixels, StepLogits
 
 
 def contract(**changes: object) -> ModelContract:
@@ -18,6 +18,8 @@ def contract(**changes: object) -> ModelContract:
         "input_range": (-1.0, 1.0),
         "input_range_reason": "the test says so",
         "has_steps": True,
+        "receptive_field": 107,
+        "stride": 8,
     }
     return ModelContract(**(fields | changes))
 
@@ -33,8 +35,13 @@ class FakeEngine:
         self.contract = contract(num_labels=self._answer.shape[-1], **contract_changes)
         self.clips: list[Clip] = []
         self.ranges: list[tuple[float, float]] = []
+        self.pixels: list[Pixels] = []
 
     def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:
         self.clips.append(clip)
         self.ranges.append(input_range)
+        return self._answer
+
+    def run(self, pixels: Pixels) -> StepLogits:
+        self.pixels.append(pixels)
         return self._answer

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from i3d.engines import load_engine
+from i3d.engines.tf_graph import TemporalField, find_temporal_field
 from i3d.errors import EngineError, EngineNotInstalledError, ModelLoadError, UnknownNameError
 from i3d.transforms import scale_pixels
 
@@ -252,6 +254,23 @@ def test_the_range_is_what_pixels_are_fed_in(plain: Engine, plain_dir: Path) -> 
         np.testing.assert_allclose(steps[0], expected, rtol=1e-5)
 
 
+def test_pixels_that_are_already_in_the_models_range_are_fed_as_they_are(
+    plain: Engine, plain_dir: Path
+) -> None:
+    random = np.random.default_rng(0)
+    pixels = random.uniform(-1, 1, (17, small.SIZE, small.SIZE, 3)).astype(np.float32)
+    steps = plain.run(pixels)
+    assert steps.shape == (2, small.NUM_LABELS)
+    assert steps.dtype == np.float32
+    np.testing.assert_allclose(steps.mean(0), own_output(plain_dir, pixels), rtol=1e-5)
+
+
+def test_a_clip_is_run_as_its_scaled_pixels(plain: Engine) -> None:
+    clip = make_clip(17)
+    steps = plain.step_logits(clip, TRAINING)
+    np.testing.assert_array_equal(steps, plain.run(scale_pixels(clip, TRAINING)))
+
+
 def test_a_model_outlives_the_garbage_collector(plain_dir: Path) -> None:
     engine = load_engine(plain_dir)
     before = engine.step_logits(make_clip(9), TRAINING)
@@ -342,6 +361,245 @@ def test_a_graph_without_a_3d_convolution_gets_the_hubs_range(tmp_path: Path) ->
     contract = load_engine(small.write_tf1(tmp_path / "module", build)).contract
     assert contract.input_range == UNIT
     assert "no 3-D convolution" in contract.input_range_reason
+
+
+# The receptive field
+
+
+@dataclass(frozen=True)
+class Built:
+    """Steps of a graph that takes (batch, frames, 16, 16, 3)."""
+
+    graph: Any
+    pixels: Any
+    steps: Any
+
+    @property
+    def field(self) -> TemporalField | None:
+        return find_temporal_field(self.pixels, self.steps)
+
+
+def build(layers: Callable[[Any], Any]) -> Built:
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        tf.compat.v1.set_random_seed(1)
+        pixels = small.placeholder()
+        return Built(graph, pixels, layers(pixels))
+
+
+def frames_seen(built: Built, num_frames: int) -> list[list[int]]:
+    """The frames that each step depends on, found by changing one after the other."""
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    clip = random.uniform(-1, 1, (num_frames, small.SIZE, small.SIZE, 3)).astype(np.float32)
+    clips = np.stack([clip] * (num_frames + 1))
+    for i in range(num_frames):  # the last clip stays as it is
+        clips[i, i] = random.uniform(-1, 1, clip.shape[1:])
+    with built.graph.as_default(), tf.compat.v1.Session() as session:
+        session.run(tf.compat.v1.global_variables_initializer())
+        steps = session.run(built.steps, {built.pixels: clips})
+    changed = np.abs(steps[:-1] - steps[-1]).reshape(num_frames, steps.shape[1], -1).max(2)
+    return [np.flatnonzero(column > 1e-5).tolist() for column in changed.T]
+
+
+def _convolved(net: Any, name: str, frames: int, padding: str, stride: int, dilation: int) -> Any:
+    """A convolution over time only."""
+    import tensorflow as tf
+
+    shape = (frames, 1, 1, net.shape[-1], 4)
+    kernel = tf.compat.v1.get_variable(name, shape)
+    strides, dilations = (1, stride, 1, 1, 1), (1, dilation, 1, 1, 1)
+    return tf.nn.conv3d(net, kernel, strides, padding, dilations=dilations)
+
+
+def _pooled(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    net = tf.nn.max_pool3d(pixels, (1, 3, 3, 3, 1), (1, 2, 2, 2, 1), "SAME")
+    return tf.nn.avg_pool3d(net, (1, 2, 2, 2, 1), (1, 2, 2, 2, 1), "VALID")
+
+
+def _padded(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    net = tf.pad(pixels, [(0, 0), (1, 3), (0, 0), (0, 0), (0, 0)])
+    return _convolved(net, "a", 3, "VALID", 2, 1)
+
+
+def _branches_that_look_elsewhere(pixels: Any) -> Any:
+    """One looks 4 frames back, one 4 frames ahead: together they see 9."""
+    import tensorflow as tf
+
+    back = tf.pad(pixels, [(0, 0), (4, 0), (0, 0), (0, 0), (0, 0)])
+    ahead = tf.pad(pixels, [(0, 0), (0, 4), (0, 0), (0, 0), (0, 0)])
+    back = _convolved(back, "a", 5, "VALID", 2, 1)
+    ahead = _convolved(ahead, "b", 5, "VALID", 2, 1)
+    narrow = _convolved(pixels, "c", 1, "SAME", 2, 1)
+    return tf.concat([back, ahead, narrow], -1)
+
+
+def _shapes_and_elements(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    net = _convolved(pixels, "a", 3, "SAME", 2, 1)
+    energy = tf.reduce_mean(tf.square(net), -1)
+    energy = tf.matmul(energy, tf.eye(small.SIZE, batch_shape=(1, 1)) + 0.1)
+    net = tf.nn.bias_add(net * tf.expand_dims(tf.math.rsqrt(energy + 1.0), -1), tf.ones(4))
+    net = tf.nn.softmax(tf.transpose(tf.nn.leaky_relu(net), (0, 1, 3, 2, 4)))
+    net = tf.pad(net, [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0)], "REFLECT")
+    net = tf.reshape(net, (tf.shape(net)[0], tf.shape(net)[1], 18 * 18, 4))
+    ones = tf.ones(4)
+    net, *_ = tf.compat.v1.nn.fused_batch_norm(net, ones, ones, ones, ones, is_training=False)
+    return tf.squeeze(tf.reduce_max(net, 2, keepdims=True), (2,))
+
+
+def _like_i3d(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.squeeze(small.step_logits(pixels), (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("layers", "receptive_field", "stride"),
+    [
+        pytest.param(_like_i3d, 7 + 8 + 8, 8, id="like-i3d"),
+        pytest.param(_pooled, 3 + 2, 4, id="pools"),
+        pytest.param(_padded, 3, 2, id="padded-by-hand"),
+        pytest.param(lambda pixels: _convolved(pixels, "a", 3, "SAME", 1, 4), 9, 1, id="dilated"),
+        pytest.param(_branches_that_look_elsewhere, 9, 2, id="branches"),
+        pytest.param(_shapes_and_elements, 3, 2, id="time-left-alone"),
+    ],
+)
+def test_the_receptive_field_is_the_frames_that_a_step_depends_on(
+    layers: Callable[[Any], Any], receptive_field: int, stride: int
+) -> None:
+    built = build(layers)
+    assert built.field == TemporalField(receptive_field, stride)
+    seen = frames_seen(built, num_frames=64)
+    middle = len(seen) // 2
+    first, last = seen[middle][0], seen[middle][-1]
+    assert last - first + 1 == receptive_field
+    assert (seen[middle + 1][0], seen[middle + 1][-1]) == (first + stride, last + stride)
+
+
+def _repeated(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.concat([pixels, pixels], 1)
+
+
+def _through_a_function(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.function(tf.nn.relu)(pixels)
+
+
+def _merged(pixels: Any) -> Any:
+    """Two frames become one: (batch, frames / 2, 32, 16, 3)."""
+    import tensorflow as tf
+
+    return tf.reshape(pixels, (tf.shape(pixels)[0], -1, 2 * small.SIZE, small.SIZE, 3))
+
+
+def _of_two_rates(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    mean = tf.nn.avg_pool3d(pixels, (1, 64, 1, 1, 1), (1, 64, 1, 1, 1), "SAME")
+    return pixels * mean
+
+
+def _channels_first(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nn.max_pool3d(pixels, (1, 1, 1, 3, 1), (1, 1, 1, 1, 1), "SAME", data_format="NCDHW")
+
+
+def _with_its_own_filter(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    filters = tf.transpose(pixels, (0, 1, 2, 4, 3))
+    return tf.nn.conv3d(pixels, filters, (1, 1, 1, 1, 1), "SAME")
+
+
+def _brighter_than_the_clip(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    return pixels - tf.reduce_mean(pixels, (1, 2, 3), keepdims=True)
+
+
+def _transposed(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.transpose(pixels, (0, 2, 1, 3, 4))
+
+
+def _normalised_over_the_clip(pixels: Any) -> Any:
+    import tensorflow as tf
+
+    net = tf.reshape(pixels, (tf.shape(pixels)[0], tf.shape(pixels)[1], small.SIZE**2, 3))
+    net, *_ = tf.compat.v1.nn.fused_batch_norm(net, tf.ones(3), tf.ones(3), is_training=True)
+    return tf.expand_dims(net, 2)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        pytest.param(lambda pixels: pixels[:, 1:] - pixels[:, :-1], id="differences"),
+        pytest.param(_repeated, id="frames-put-behind"),
+        pytest.param(_through_a_function, id="function"),
+        pytest.param(_merged, id="frames-merged"),
+        pytest.param(_of_two_rates, id="two-rates"),
+        pytest.param(_channels_first, id="channels-first"),
+        pytest.param(_with_its_own_filter, id="filter-from-the-pixels"),
+        pytest.param(_brighter_than_the_clip, id="mean-over-time"),
+        pytest.param(_transposed, id="time-moved"),
+        pytest.param(_normalised_over_the_clip, id="moments-over-time"),
+    ],
+)
+def test_no_receptive_field_is_claimed_where_the_graph_is_not_understood(
+    layers: Callable[[Any], Any],
+) -> None:
+    built = build(lambda pixels: _convolved(layers(pixels), "a", 3, "SAME", 2, 1))
+    assert built.field is None
+
+
+def test_what_does_not_lead_to_the_steps_need_not_be_understood() -> None:
+    import tensorflow as tf
+
+    def layers(pixels: Any) -> Any:
+        every_second = pixels[:, ::2]
+        net = _convolved(pixels, "a", 3, "SAME", 2, 1)
+        return net * tf.cast(tf.shape(every_second)[1], tf.float32)
+
+    assert build(layers).field == TemporalField(3, 2)
+
+
+def test_steps_that_do_not_depend_on_the_pixels_have_no_receptive_field() -> None:
+    import tensorflow as tf
+
+    built = build(lambda pixels: tf.zeros((1, tf.shape(pixels)[1], 3)))
+    assert built.field is None
+
+
+def test_the_contract_has_the_receptive_field(plain: Engine, tmp_path: Path) -> None:
+    assert (plain.contract.receptive_field, plain.contract.stride) == (23, 8)
+    without_steps = load_engine(small.write_tf2(tmp_path / "module")).contract
+    assert (without_steps.receptive_field, without_steps.stride) == (None, None)
+
+
+def test_a_step_of_camera_motion_sees_36_frames() -> None:
+    engine = load_engine(SOURCE / "i3d" / "data" / "camera-motion")
+    assert (engine.contract.receptive_field, engine.contract.stride) == (36, 8)
+    random = np.random.default_rng(0)
+    pixels = random.uniform(-1, 1, (64, 224, 224, 3)).astype(np.float32)
+    before = engine.run(pixels)
+    # The fourth step sees frames 16 to 51: each end counts, and what is next to it does not.
+    for number, is_seen in ((15, False), (16, True), (51, True), (52, False)):
+        changed = pixels.copy()
+        changed[number] = random.uniform(-1, 1, changed.shape[1:])
+        assert (np.abs(engine.run(changed)[3] - before[3]).max() > 1e-5) == is_seen
 
 
 # Other formats

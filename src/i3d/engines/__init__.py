@@ -36,3 +36,19 @@ def load_engine(model_dir: Path, name: str = DEFAULT_ENGINE) -> Engine:
         raise unknown_name("engine", name, _LOADERS)
     engine: Engine = import_module(_LOADERS[name]).load(model_dir)
     return engine
+
+
+def engine_version(name: str = DEFAULT_ENGINE) -> str:
+    """Import an engine's package, and tell its version.
+
+    Args:
+        name: `tensorflow`.
+
+    Raises:
+        UnknownNameError: There is no such engine.
+        EngineNotInstalledError: The engine's package can't be imported.
+    """
+    if name not in _LOADERS:
+        raise unknown_name("engine", name, _LOADERS)
+    version: str = import_module(_LOADERS[name]).version()
+    return version

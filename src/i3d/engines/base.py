@@ -11,6 +11,9 @@ import numpy.typing as npt
 Clip: TypeAlias = npt.NDArray[np.uint8]
 """(T, height, width, 3) uint8 RGB."""
 
+Pixels: TypeAlias = npt.NDArray[np.float32]
+"""(T, height, width, 3) float32 RGB, in the range that the model wants."""
+
 StepLogits: TypeAlias = npt.NDArray[np.float32]
 """(S, labels) float32."""
 
@@ -36,6 +39,11 @@ class ModelContract:
     has_steps: bool
     """Whether the logits before the last mean over time were found: then S = ceil(T / 8) - 1 for
     I3D, else S = 1."""
+    receptive_field: int | None
+    """Number of neighbouring frames that one step's logits depend on: 107 for I3D. None where the
+    graph has no steps, or does something on the way to them that i3d does not understand."""
+    stride: int | None
+    """Number of frames from one step to the next: 8 for I3D. None where `receptive_field` is."""
 
 
 class Engine(Protocol):
@@ -59,4 +67,20 @@ class Engine(Protocol):
 
         Raises:
             EngineError: The engine could not run the model on this clip.
+        """
+
+    def run(self, pixels: Pixels) -> StepLogits:
+        """Run the model on pixels that are already in the range that it wants.
+
+        For comparisons with reference inputs, which are published as floats; `step_logits` is
+        this behind `i3d.transforms.scale_pixels`.
+
+        Args:
+            pixels: (T, height, width, 3) float32 RGB.
+
+        Returns:
+            (S, labels) float32: the logits of each time step. Not checked for finiteness.
+
+        Raises:
+            EngineError: The engine could not run the model on these pixels.
         """

@@ -8,19 +8,23 @@ output, as MoViNet is. TensorFlow is imported on the first call, silently: set
 
 from __future__ import annotations
 
-import logging
-import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.engines.base import Clip, ModelContract, StepLogits
-from i3d.engines.tf_graph import before_softmax, find_scaling, find_step_logits
-from i3d.errors import EngineError, EngineNotInstalledError, ModelLoadError
+from i3d.engines.base import Clip, ModelContract, Pixels, StepLogits
+from i3d.engines.tf_graph import (
+    before_softmax,
+    find_scaling,
+    find_step_logits,
+    find_temporal_field,
+)
+from i3d.engines.tf_import import first_line, import_tensorflow
+from i3d.errors import EngineError, ModelLoadError
 from i3d.transforms import scale_pixels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 I3D_TRAINING_RANGE = (-1.0, 1.0)
@@ -43,29 +47,46 @@ class TensorFlowEngine:
 
     def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:
         """Run the model on one clip; see `i3d.engines.base.Engine.step_logits`."""
-        tf, _ = _import()
+        return self._run(lambda: scale_pixels(clip, input_range), clip.shape)
+
+    def run(self, pixels: Pixels) -> StepLogits:
+        """Run the model on pixels as it wants them; see `i3d.engines.base.Engine.run`."""
+        return self._run(lambda: pixels, pixels.shape)
+
+    def _run(self, make_pixels: Callable[[], Pixels], shape: tuple[int, ...]) -> StepLogits:
+        """Run the model; `make_pixels` lets go of pixels once TensorFlow has its copy of them."""
+        tf, _ = import_tensorflow()
+        num_frames, height, width, _ = shape
         try:
-            pixels = tf.constant(scale_pixels(clip, input_range)[np.newaxis])
-            logits = self._function(pixels).numpy()
+            logits = self._function(tf.constant(make_pixels()[np.newaxis])).numpy()
         except tf.errors.ResourceExhaustedError as error:
             raise EngineError(
-                f"A clip of {len(clip)} frames does not fit into memory.",
+                f"A clip of {num_frames} frames does not fit into memory.",
                 hint="Classify a part of the video: --start, --end or --max-frames.",
             ) from error
         except (tf.errors.OpError, ValueError) as error:
             raise EngineError(
-                f"The model cannot run on a clip of {len(clip)} frames of "
-                f"{clip.shape[2]} x {clip.shape[1]} pixels: {_first_line(error)}",
+                f"The model cannot run on a clip of {num_frames} frames of "
+                f"{width} x {height} pixels: {first_line(error)}",
                 hint="Check what the model expects of its input.",
             ) from error
         if logits.ndim == 5:  # (1, S, 1, 1, labels)
             logits = logits[:, :, 0, 0]
         if logits.size == 0:
             raise EngineError(
-                f"A clip of {len(clip)} frames is too short for the model: it gives no output.",
+                f"A clip of {num_frames} frames is too short for the model: it gives no output.",
                 hint="Use more frames: I3D needs 9.",
             )
         return np.asarray(logits.reshape(-1, logits.shape[-1]), dtype=np.float32)
+
+
+def version() -> str:
+    """TensorFlow's version.
+
+    Raises:
+        EngineNotInstalledError: TensorFlow or TensorFlow Hub can't be imported.
+    """
+    return str(import_tensorflow()[0].__version__)
 
 
 def load(model_dir: Path) -> TensorFlowEngine:
@@ -81,13 +102,13 @@ def load(model_dir: Path) -> TensorFlowEngine:
             f"{model_dir} is not a TensorFlow model: it has no saved_model.pb.",
             hint="Give the folder that holds saved_model.pb and variables/.",
         )
-    tf, hub = _import()
+    tf, hub = import_tensorflow()
     try:
         module = hub.load(str(model_dir))
         signatures = dict(module.signatures)
     except Exception as error:  # a damaged model can raise anything
         raise ModelLoadError(
-            f"TensorFlow cannot load the model in {model_dir}: {_first_line(error)}",
+            f"TensorFlow cannot load the model in {model_dir}: {first_line(error)}",
             hint="The model may be incomplete or damaged: fetch it again.",
         ) from error
     key, signature = _choose_signature(signatures, model_dir)
@@ -99,6 +120,7 @@ def load(model_dir: Path) -> TensorFlowEngine:
     if is_graph:  # a softmax of probabilities would be a second one
         output = before_softmax(output)
     steps = find_step_logits(output) if is_graph else None
+    field = None if steps is None else find_temporal_field(pixels, steps)
     input_range, reason = _input_range(scaling, is_graph=is_graph)
     contract = ModelContract(
         signature=key,
@@ -109,6 +131,8 @@ def load(model_dir: Path) -> TensorFlowEngine:
         input_range=input_range,
         input_range_reason=reason,
         has_steps=steps is not None,
+        receptive_field=None if field is None else field.receptive_field,
+        stride=None if field is None else field.stride,
     )
     if is_graph:
         function = signature.prune(pixels, output if steps is None else steps)
@@ -118,31 +142,6 @@ def load(model_dir: Path) -> TensorFlowEngine:
             return signature(**{input_name: clip})[output_name]
 
     return TensorFlowEngine(function, contract, tf.__version__)
-
-
-def _import() -> tuple[Any, Any]:
-    """Import tensorflow and tensorflow_hub without a word."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # The note on oneDNN that TensorFlow prints whatever the log level is (tensorflow#100442) goes
-    # to file descriptor 2: the command line closes that around this call.
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tensorflow_hub: "pkg_resources is deprecated"
-            import tensorflow as tf
-            import tensorflow_hub
-    except ImportError as error:
-        missing = error.name or str(error)
-        if missing == "pkg_resources":
-            hint = 'setuptools 82 removed it: pip install "setuptools<82"'
-        else:
-            hint = "Install i3d again: pip install --upgrade --force-reinstall i3d"
-        raise EngineNotInstalledError(
-            f"TensorFlow cannot be imported: {_first_line(error)}", hint=hint
-        ) from error
-    if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        logging.getLogger("absl").setLevel(logging.ERROR)
-    return tf, tensorflow_hub
 
 
 def _choose_signature(signatures: dict[str, Any], model_dir: Path) -> tuple[str, Any]:
@@ -235,20 +234,3 @@ def _input_range(scaling: list[str] | None, *, is_graph: bool) -> tuple[tuple[fl
         I3D_TRAINING_RANGE,
         "nothing rescales the pixels before the first convolution: the range of I3D's training",
     )
-
-
-_NOT_THE_REASON = (
-    "Graph execution error",
-    "Detected at node",
-    "File ",
-    "[[{{node",
-    "<stack traces",
-)
-
-
-def _first_line(error: BaseException) -> str:
-    """The first line that says what went wrong; TensorFlow puts where it did in front of it."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    reasons = (line for line in lines if line and not line.startswith(_NOT_THE_REASON))
-    line = next(reasons, type(error).__name__)
-    return line if line.endswith((".", "!", "?")) else f"{line}."

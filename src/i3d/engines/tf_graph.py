@@ -5,6 +5,8 @@ Works on `tf.Graph` objects by their attributes alone, so nothing is imported he
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 SCALING_OPS = frozenset(
@@ -17,6 +19,33 @@ _SHAPE_OPS = frozenset({"Rank", "Shape", "ShapeN", "Size"})
 """What follows them is arithmetic on sizes, not on pixels."""
 
 _PASSED_THROUGH = frozenset({"Identity", "Squeeze", "Reshape", "StopGradient"})
+
+_ELEMENTWISE = (
+    (SCALING_OPS - {"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
+    | {"Abs", "Cast", "CheckNumerics", "ClipByValue", "Elu", "Erf", "Exp", "Identity", "LeakyRelu"}
+    | {"Log", "Maximum", "Minimum", "Neg", "Pow", "PreventGradient", "Relu", "Relu6", "Rsqrt"}
+    | {"Selu", "Sigmoid", "Softplus", "Sqrt", "Square", "SquaredDifference", "StopGradient", "Tanh"}
+)
+"""Operations of which each element depends on the elements at its own place only."""
+
+_JOINTS = _ELEMENTWISE | {"BatchMatMulV2", "ConcatV2"}
+"""Operations of which more than one input may depend on the pixels."""
+
+_WINDOWS = frozenset({"AvgPool3D", "Conv3D", "MaxPool3D"})
+_REDUCTIONS = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
+_PADS = frozenset({"MirrorPad", "Pad", "PadV2"})
+_BATCH_NORMS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
+
+
+@dataclass(frozen=True)
+class TemporalField:
+    """What one step of a network sees of the frames."""
+
+    receptive_field: int
+    """Number of neighbouring frames that a step depends on. Near the ends of a clip some of them
+    are padding."""
+    stride: int
+    """Number of frames from one step to the next."""
 
 
 def before_softmax(output: Any) -> Any:
@@ -100,6 +129,156 @@ def find_scaling(pixels: Any) -> list[str] | None:
     return sorted(
         op.name for op in order if op.type in SCALING_OPS and leads_to_convolution[op.name]
     )
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The frames that the first place on a tensor's time axis, which is axis 1, depends on."""
+
+    first: int
+    """Number of the first frame; negative in padding."""
+    last: int
+    stride: int
+    """Number of frames from one place to the next."""
+
+
+class _NotUnderstoodError(Exception):
+    """An operation does something to time that is not followed here."""
+
+
+def find_temporal_field(pixels: Any, steps: Any) -> TemporalField | None:
+    """Find how many frames a step depends on, and how far apart the steps are.
+
+    Follows the frames from the input through convolutions, pools and operations that leave time
+    alone; where branches meet, the frames of all of them count. Padding (SAME) is taken to be that
+    of a number of frames that is a multiple of every stride.
+
+    Args:
+        pixels: The signature's input tensor, (batch, frames, height, width, channels).
+        steps: The step logits, as `find_step_logits` gives them.
+
+    Returns:
+        The field; None where the graph does something on the way that is not understood: it moves
+        the time axis, cuts it or sums over it, has functions or loops, or another data format than
+        NDHWC.
+    """
+    windows: dict[str, _Window | None] = {}  # by operation; None: does not depend on the pixels
+    not_understood: set[str] = set()
+    for op in pixels.graph.get_operations():  # an operation stands behind its inputs
+        sources = {tensor.op.name for tensor in op.inputs}
+        if op is pixels.op:
+            windows[op.name] = _Window(first=0, last=0, stride=1)
+        elif op.type in _SHAPE_OPS:
+            windows[op.name] = None
+        elif sources & not_understood or not sources <= windows.keys():
+            not_understood.add(op.name)
+        elif all(windows[name] is None for name in sources):
+            windows[op.name] = None
+        else:
+            try:
+                windows[op.name] = _pass_through(op, [windows[t.op.name] for t in op.inputs])
+            except _NotUnderstoodError:
+                not_understood.add(op.name)
+    window = windows.get(steps.op.name)
+    if window is None:
+        return None
+    return TemporalField(window.last - window.first + 1, window.stride)
+
+
+def _pass_through(op: Any, inputs: list[_Window | None]) -> _Window:
+    """The window of an operation's output, given those of its inputs.
+
+    Raises:
+        _NotUnderstoodError: The operation is not one that is followed.
+    """
+    data, *others = inputs
+    if op.type not in _JOINTS and (data is None or any(others)):  # such as a filter of pixels
+        raise _NotUnderstoodError
+    if data is not None and op.type in _WINDOWS:
+        return _slide(op, data)
+    if data is not None and op.type in _PADS:
+        return _pad(op, data)
+    reached = [window for window in inputs if window is not None]
+    ranks = {t.shape.rank for t, window in zip(op.inputs, inputs, strict=True) if window}
+    if None in ranks or len(ranks) > 1 or not _keeps_time(op, ranks.pop()):
+        raise _NotUnderstoodError
+    if len({window.stride for window in reached}) > 1:
+        raise _NotUnderstoodError
+    first = min(window.first for window in reached)
+    return _Window(first, max(window.last for window in reached), reached[0].stride)
+
+
+def _slide(op: Any, window: _Window) -> _Window:
+    """Through a convolution or a pool."""
+    if op.get_attr("data_format") != b"NDHWC":
+        raise _NotUnderstoodError
+    stride = op.get_attr("strides")[1]
+    if op.type == "Conv3D":
+        size, dilation = op.inputs[1].shape[0], op.get_attr("dilations")[1]
+    else:
+        size, dilation = op.get_attr("ksize")[1], 1
+    if size is None:
+        raise _NotUnderstoodError
+    reach = (size - 1) * dilation
+    padding = max(reach + 1 - stride, 0) // 2 if op.get_attr("padding") == b"SAME" else 0
+    return _Window(
+        window.first - padding * window.stride,
+        window.last + (reach - padding) * window.stride,
+        window.stride * stride,
+    )
+
+
+def _pad(op: Any, window: _Window) -> _Window:
+    """Through padding by constants; by mirrored frames only of other axes than time."""
+    paddings = _constant(op.inputs[1])
+    if paddings is None or (op.type == "MirrorPad" and any(paddings[2:4])):
+        raise _NotUnderstoodError
+    shift = paddings[2] * window.stride
+    return _Window(window.first - shift, window.last - shift, window.stride)
+
+
+def _keeps_time(op: Any, rank: int) -> bool:  # noqa: PLR0911
+    """Whether an operation mixes no frames and leaves time on axis 1.
+
+    Args:
+        op: The operation.
+        rank: That of its inputs that depend on the pixels.
+    """
+    output = op.outputs[0].shape
+    if op.type in _ELEMENTWISE:
+        return bool(output.rank == rank)
+    if op.type == "BatchMatMulV2":  # works on the last two axes
+        return bool(output.rank == rank > 3)
+    if op.type in _BATCH_NORMS:
+        return not op.get_attr("is_training")
+    if op.type == "Reshape":
+        before, after = list(op.inputs[0].shape), list(output) if output.rank else []
+        rest = [math.prod(shape[2:]) for shape in (before, after) if None not in shape[2:]]
+        return before[:2] == after[:2] and len(rest) == 2 and rest[0] == rest[1]
+    axes = _axes(op, rank)
+    if not axes:
+        return False
+    if op.type == "Transpose":
+        return axes[:2] == [0, 1]
+    if op.type in _REDUCTIONS and op.get_attr("keep_dims"):
+        return 1 not in axes
+    if op.type in {"ConcatV2", "Softmax"}:
+        return 1 not in axes
+    return min(axes) > 1  # the axes that come or go stand behind time
+
+
+def _axes(op: Any, rank: int) -> list[int] | None:
+    """The axes, from 0, that an operation works on; None where that is not known."""
+    if op.type in {"ExpandDims", "Transpose"} | _REDUCTIONS:
+        axes = _constant(op.inputs[1])
+    elif op.type == "ConcatV2":
+        axes = _constant(op.inputs[-1])
+    elif op.type == "Squeeze":
+        axes = op.get_attr("squeeze_dims")
+    else:
+        axes = [-1] if op.type == "Softmax" else None
+    places = rank + 1 if op.type == "ExpandDims" else rank
+    return None if axes is None else [axis % places for axis in axes]
 
 
 def _constant(tensor: Any) -> list[int] | None:
