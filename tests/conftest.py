@@ -23,14 +23,20 @@ SOURCE = Path(__file__).parent.parent / "src"
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's cache or settings, and none reaches further than this machine."""
     for name in list(os.environ):
-        if name.startswith(("I3D_", "TFHUB_")) and name != "I3D_REAL_VIDEOS":
+        if name.startswith(("I3D_", "TFHUB_", "KAGGLE")) and name != "I3D_REAL_VIDEOS":
             monkeypatch.delenv(name)
     monkeypatch.setenv("I3D_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("I3D_TFHUB_URL", "http://127.0.0.1:9")  # the discard port: refused
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub-cache"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub-cache"))
+    for name in ("TFHUB", "GCS", "KAGGLE", "DEEPMIND"):
+        monkeypatch.setenv(f"I3D_{name}_URL", "http://127.0.0.1:9")  # the discard port: refused
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PYTHONUTF8", "1")
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
     connect = socket.socket.connect
 

@@ -1,0 +1,95 @@
+"""Why an attempt to download failed, in words, and whether another one may help."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+NETWORK_HINT = "Check the network, or its proxy in HTTPS_PROXY."
+
+
+class AttemptError(Exception):
+    """An attempt to download failed.
+
+    Args:
+        reason: A clause for people: "the server answered 403 Forbidden".
+        hint: What the user can do, or None.
+        is_transient: Another attempt may succeed.
+        is_stall: The server was silent.
+        wait_seconds: How long the server asks us to wait before another attempt, or None.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        hint: str | None = None,
+        is_transient: bool = False,
+        is_stall: bool = False,
+        wait_seconds: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+        self.is_transient = is_transient
+        self.is_stall = is_stall
+        self.wait_seconds = wait_seconds
+
+
+def shown(url: str) -> str:
+    """Give an address as it may be shown: without a user name and password."""
+    return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#]*@", r"\1", url)
+
+
+def size_text(num_bytes: int) -> str:
+    """Give a size for people, in decimal units: "47.6 MB"."""
+    if num_bytes < 1000:
+        return f"{num_bytes} bytes"
+    for factor, unit in ((1e3, "kB"), (1e6, "MB")):
+        if num_bytes < 999.95 * factor:
+            return f"{num_bytes / factor:.1f} {unit}"
+    return f"{num_bytes / 1e9:.1f} GB"
+
+
+def seconds_text(seconds: float) -> str:
+    """Give a time for people: "30 seconds", "1 second", "0.3 seconds"."""
+    number = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1g}"
+    return f"{number} second" if number == "1" else f"{number} seconds"
+
+
+def status_text(status: int) -> str:
+    """Give an HTTP status with its standard phrase: "404 Not Found"; a server's own is not used."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def closed_early(num_bytes: int, total: int | None) -> AttemptError:
+    """Make the error for a body that ended before its end.
+
+    Args:
+        num_bytes: How much of the file there is, with what earlier attempts brought.
+        total: How much there should be, where the server said it.
+    """
+    of_total = "" if total is None else f" of {size_text(total)}"
+    return AttemptError(
+        f"the connection was closed after {size_text(num_bytes)}{of_total}",
+        hint=NETWORK_HINT,
+        is_transient=True,
+    )
+
+
+def stalled(amount: str, patience_seconds: float) -> AttemptError:
+    """Make the error for a server that was silent.
+
+    Args:
+        amount: What it sent: "nothing", "only 5 bytes".
+        patience_seconds: In which time.
+    """
+    return AttemptError(
+        f"the server sent {amount} for {seconds_text(patience_seconds)}",
+        hint="Try again later, or give the server more time with I3D_TIMEOUT (seconds).",
+        is_transient=True,
+        is_stall=True,
+    )

@@ -1,0 +1,153 @@
+"""What the errors of requests, urllib3, OpenSSL and the system mean, in words."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from http.client import HTTPException, RemoteDisconnected
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationValueError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+)
+
+from i3d.download.attempts import NETWORK_HINT, AttemptError, seconds_text, shown, stalled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CONNECT_SECONDS = 10.0
+"""A machine that is there accepts a connection within a second; ten allow for a poor network."""
+
+_CERTIFICATE_PROBLEMS = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is self-signed",
+    19: "is signed by somebody that this machine does not trust",
+    20: "is signed by somebody that this machine does not trust",
+    21: "is signed by somebody that this machine does not trust",
+    23: "was revoked",
+    62: "is for another host",
+    64: "is for another host",
+}
+"""OpenSSL's X509_V_ERR_* codes (openssl/x509_vfy.h)."""
+
+_TRUST_HINT = (
+    "Check this machine's date. If your network reads along in encrypted connections, name the "
+    "file of its certificate in REQUESTS_CA_BUNDLE."
+)
+
+
+def connect_seconds(patience_seconds: float) -> float:
+    """How long a machine may take to accept a connection, where it may be silent for so long."""
+    return min(_CONNECT_SECONDS, patience_seconds)
+
+
+def explain(error: BaseException, url: str, patience_seconds: float) -> AttemptError:
+    """Say why there was no answer at all.
+
+    Args:
+        error: What `requests` raised for the request.
+        url: What was asked for.
+        patience_seconds: How long the server was waited for.
+
+    Returns:
+        The error to raise.
+    """
+    causes = list(_causes(error))
+    place = _place(url)
+    if any(isinstance(cause, (ProxyError, requests.exceptions.ProxyError)) for cause in causes):
+        proxy = select_proxy(url, get_environ_proxies(url)) or ""
+        place = f"the proxy {_place(proxy if '://' in proxy else f'http://{proxy}')}"
+        for cause in causes:
+            match = re.match(r"Tunnel connection failed: (\d{3}[ \w-]*)", str(cause))
+            if match:
+                return AttemptError(
+                    f"{place} answered {match[1].strip()}", hint="Check HTTPS_PROXY or NO_PROXY."
+                )
+    # urllib3 derives "connection refused" from "connection timed out"
+    if any(
+        isinstance(cause, ConnectTimeoutError) and not isinstance(cause, NewConnectionError)
+        for cause in causes
+    ):
+        return AttemptError(
+            f"{place} does not answer (waited {seconds_text(connect_seconds(patience_seconds))})",
+            hint=NETWORK_HINT,
+        )
+    for cause in causes:
+        known = _unreachable(cause, place) or _broken(cause, place, patience_seconds)
+        if known is not None:
+            return known
+    lines = str(error).strip().splitlines()
+    return AttemptError(lines[0] if lines else type(error).__name__)
+
+
+def _unreachable(cause: BaseException, place: str) -> AttemptError | None:
+    """Reasons why no connection was made. None of them goes away within seconds."""
+    reason: str | None = None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        problem = _CERTIFICATE_PROBLEMS.get(cause.verify_code, "is not trusted")
+        details = (cause.verify_message or "").strip().rstrip(".")
+        more = f" ({details})" if details else ""
+        return AttemptError(f"the certificate of {place} {problem}{more}", hint=_TRUST_HINT)
+    if isinstance(cause, ssl.SSLError):
+        details = (cause.reason or "").replace("_", " ").lower() or "no details"
+        reason = f"no secure connection to {place} can be made ({details})"
+    elif isinstance(cause, socket.gaierror):
+        reason = f"the name {place} cannot be found (no network?)"
+    elif isinstance(cause, ConnectionRefusedError):
+        reason = f"{place} refuses the connection"
+    elif isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        reason = f"{place} cannot be reached (no network?)"
+    return AttemptError(reason, hint=NETWORK_HINT) if reason else None
+
+
+def _broken(cause: BaseException, place: str, patience_seconds: float) -> AttemptError | None:
+    """Reasons why a connection brought no answer."""
+    if isinstance(cause, (ReadTimeoutError, TimeoutError)):
+        return stalled("nothing", patience_seconds)
+    if isinstance(
+        cause, (RemoteDisconnected, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+    ):
+        return AttemptError(
+            "the server closed the connection without an answer",
+            hint=NETWORK_HINT,
+            is_transient=True,
+        )
+    if isinstance(cause, HTTPException):
+        return AttemptError(f"{place} does not speak HTTP")
+    if isinstance(cause, (requests.exceptions.InvalidURL, LocationValueError, UnicodeError)):
+        return AttemptError("it is not a web address")
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """All errors behind an error, the innermost first: requests hides them in several places."""
+    found: list[BaseException] = []
+    pending = [error]
+    while pending:
+        current = pending.pop(0)
+        if current in found:
+            continue
+        found.append(current)
+        behind = (current.__cause__, current.__context__, *_parts(current))
+        pending += [cause for cause in behind if isinstance(cause, BaseException)]
+    return reversed(found)
+
+
+def _parts(error: BaseException) -> tuple[object, ...]:
+    return (*error.args, getattr(error, "reason", None), getattr(error, "original_error", None))
+
+
+def _place(url: str) -> str:
+    """Host of an address, with its port where it is an unusual one."""
+    return urlsplit(shown(url)).netloc or shown(url)
