@@ -5,14 +5,15 @@ from __future__ import annotations
 import faulthandler
 import os
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 from i3d.progress import NO_PROGRESS
 from i3d.report.escaping import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from i3d.progress import Progress, Unit
 
@@ -75,32 +76,56 @@ def progress_on_terminal() -> Progress:
 class _TerminalProgress:
     """`i3d.progress.Progress` on Rich.
 
-    A display lives as long as its task and leaves no trace: results are written between tasks,
-    often to the same terminal.
+    A display lives as long as its outermost task and leaves no trace: results are written between
+    tasks, often to the same terminal. A task within a task gets a line of its own below.
     """
+
+    def __init__(self) -> None:
+        self._display: Any = None
 
     @contextmanager
     def task(
         self, description: str, total: int | None = None, unit: Unit = "items"
     ) -> Iterator[Callable[[int], None]]:
-        from rich import progress
-        from rich.console import Console
+        with ExitStack() as stack:
+            if self._display is None:
+                self._display = stack.enter_context(_new_display())
+                stack.callback(setattr, self, "_display", None)
+            display = self._display
+            task_id = display.add_task(printable(description), total=total, unit=unit)
+            try:
+                yield lambda num_units: display.advance(task_id, num_units)
+            finally:
+                display.remove_task(task_id)
 
-        columns: list[progress.ProgressColumn] = [
-            progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(bar_width=20),
-        ]
-        if unit == "bytes":
-            columns += [progress.DownloadColumn(), progress.TransferSpeedColumn()]
-            columns += [progress.TimeRemainingColumn(compact=True)]
-        else:
-            columns += [progress.TimeElapsedColumn()]
-        display = progress.Progress(
-            *columns,
-            console=Console(file=sys.stderr),
-            transient=True,
-        )
-        task_id = display.add_task(printable(description), total=total)
-        with display:
-            yield lambda num_units: display.advance(task_id, num_units)
+
+def _new_display() -> AbstractContextManager[Any]:
+    from rich import progress
+    from rich.console import Console
+    from rich.text import Text
+
+    class Amount(progress.ProgressColumn):
+        """Size, speed and time left of a transfer; the time that anything else has taken."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._of_transfer = (
+                progress.DownloadColumn(),
+                progress.TransferSpeedColumn(),
+                progress.TimeRemainingColumn(compact=True),
+            )
+            self._of_work = progress.TimeElapsedColumn()
+
+        def render(self, task: progress.Task) -> Text:
+            if task.fields["unit"] == "bytes":
+                return Text("  ").join(column.render(task) for column in self._of_transfer)
+            return self._of_work.render(task)
+
+    return progress.Progress(
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=20),
+        Amount(),
+        console=Console(file=sys.stderr),
+        transient=True,
+    )
