@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from i3d.catalog import CATALOG
 from i3d.classifier import Classifier
 from i3d.decoders import IMAGE_SUFFIXES
 from i3d.labels import load_labels
@@ -67,6 +68,9 @@ def test_the_model_is_small_and_in_the_hubs_format(camera_motion: Classifier) ->
     assert contract.size == 224
     assert contract.input_range == (-1.0, 1.0)
     assert contract.has_steps
+    assert (contract.receptive_field, contract.stride) == (36, 8)
+    assert camera_motion.model.source == "packaged"
+    assert camera_motion.model.weights == CATALOG["camera-motion"].weights
 
 
 @pytest.mark.parametrize("num_frames", [9, 16, 17, 64, 75])

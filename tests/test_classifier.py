@@ -21,6 +21,7 @@ from i3d.results import ModelInfo
 from i3d.sources import LocalModel
 
 import videos
+from checkpoint_files import write_checkpoint
 from engines import FakeEngine
 
 if TYPE_CHECKING:
@@ -266,12 +267,39 @@ def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], No
     return prepare
 
 
-def test_400_outputs_are_taken_for_kinetics_and_it_is_said(loads: Callable[[int], None]) -> None:
-    loads(400)
+@pytest.mark.parametrize(
+    ("num_labels", "number", "label"), [(400, 227, "playing cricket"), (600, 599, "zumba")]
+)
+def test_400_and_600_outputs_are_taken_for_kinetics_and_it_is_said(
+    loads: Callable[[int], None], num_labels: int, number: int, label: str
+) -> None:
+    loads(num_labels)
     loaded = Classifier.load("my model")
-    assert loaded.predictor.labels[227] == "playing cricket"
-    assert "my model has 400 outputs: taken to be Kinetics-400's" in loaded.notes[0]
-    assert loaded.model.label_list == "kinetics-400"
+    assert loaded.predictor.labels[number] == label
+    told = f"my model has {num_labels} outputs: taken to be Kinetics-{num_labels}'s"
+    assert told in loaded.notes[0]
+    assert loaded.model.label_list == f"kinetics-{num_labels}"
+
+
+def test_a_result_says_whose_weights_made_it_in_any_folder(
+    loads: Callable[[int], None], tmp_path: Path
+) -> None:
+    loads(400)
+    write_checkpoint(tmp_path / "variables", name="variables", published_checksums=True)
+    model = Classifier.load("my model").model
+    assert model.source == "folder"
+    assert model.checkpoint == "rgb_imagenet"
+    assert model.weights is not None
+    data = tmp_path / "variables" / "variables.data-00000-of-00001"
+    with data.open("r+b") as file:
+        file.seek(1000)
+        file.write(b"i3d")
+    changed = Classifier.load("my model").model
+    assert changed.checkpoint is None
+    assert changed.weights != model.weights
+    assert changed.fingerprint != model.fingerprint
+    (tmp_path / "variables" / "variables.index").write_bytes(b"damaged")
+    assert Classifier.load("my model").model.weights is None
 
 
 def test_other_outputs_are_numbered_and_it_is_said(loads: Callable[[int], None]) -> None:

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from i3d.catalog import CATALOG
+from i3d.catalog import CATALOG, get_model
 from i3d.cli import cli
+from i3d.cli.model import SOURCES, model_group
+from i3d.doctor import Check
 from i3d.errors import ExitCode
+from i3d.fingerprints import sample_outputs
 from i3d.recipes import RECIPES
 from i3d.report import FORMATS
 from i3d.report.as_json import DOCUMENT_SCHEMA, RESULT_SCHEMA, result_as_dict
+from i3d.report.models import (
+    DOCTOR_SCHEMA,
+    INFO_SCHEMA,
+    LIST_SCHEMA,
+    VERIFICATION_SCHEMA,
+    checks_as_dict,
+    info_as_dict,
+    list_as_dict,
+    verification_as_dict,
+)
+from i3d.sources.description import list_models
+from i3d.verification import LOGIT_TOLERANCE, SampleComparison, SampleRow, verify_model
 from test_report import BAD, GOOD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 JSON = (PROJECT / "docs" / "json.md").read_text(encoding="utf-8")
+MODELS = (PROJECT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", list(cli.commands))
@@ -102,3 +123,93 @@ def test_the_readme_shows_real_output(
 def without_decimals(text: str) -> str:
     """Leave out what may differ between processors: decimals of percentages, and bars."""
     return re.sub(r"(\.\d)? %  ?[█▏▎▍▌▋▊▉]*", " %", text)
+
+
+def described_in(schema: str) -> set[str]:
+    """The fields in the section of docs/json.md on a schema."""
+    (section,) = (part for part in JSON.split("\n## ") if f"`{schema}`" in part.partition("\n")[0])
+    rows = re.findall(r"^\| (`.+?) \|(.+)\|$", section, re.M)
+    in_first_column = {name for row in rows for name in re.findall(r"`([a-z0-9_.]+)`", row[0])}
+    lists = [row[1] for row in rows if row[0] in ("`sources`", "`sample.scores`")]
+    return in_first_column | {
+        f"{row[0].strip('`')}.{name}"
+        for row in rows
+        if row[1] in lists
+        for name in re.findall(r"`([a-z_]+)`", row[1])
+    }
+
+
+def fields_of(document: dict[str, Any]) -> set[str]:
+    """Names of a document's fields, with those of the objects in it."""
+    found = set()
+    for name, value in document.items():
+        found.add(name)
+        parts = value if isinstance(value, list) else [value]
+        for part in parts:
+            if isinstance(part, dict):
+                found |= {f"{name}.{field}" for field in fields_of(part)}
+    return found
+
+
+def a_verification() -> dict[str, Any]:
+    """A document with everything in it."""
+    comparison = SampleComparison("sample.npy", 2.0, 2.0, (SampleRow("yoga", 1.0, 1.0, 0.5, 0.5),))
+    result = verify_model("camera-motion", run_sample=False)
+    return verification_as_dict(dataclasses.replace(result, sample=comparison))
+
+
+def an_info() -> dict[str, Any]:
+    spec = get_model("i3d-kinetics-400")
+    return info_as_dict(spec.name, spec, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("schema", "make"),
+    [
+        (LIST_SCHEMA, lambda: list_as_dict(list_models())),
+        (INFO_SCHEMA, an_info),
+        (VERIFICATION_SCHEMA, a_verification),
+        (DOCTOR_SCHEMA, lambda: checks_as_dict([Check("x", "ok", "y")], works=True)),
+    ],
+    ids=["list", "info", "verification", "doctor"],
+)
+def test_the_json_about_models_has_the_fields_that_are_described_and_no_others(
+    schema: str, make: Callable[[], dict[str, Any]]
+) -> None:
+    document = make()
+    assert document["schema"] == schema
+    assert fields_of(document) == described_in(schema)
+
+
+@pytest.mark.parametrize("name", list(model_group.commands))
+def test_every_command_on_models_is_in_the_readme_and_every_option_has_help(name: str) -> None:
+    assert f"`i3d model {name} " in README or f"`i3d model {name}`" in README
+    assert model_group.commands[name].help
+    for parameter in model_group.commands[name].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+
+
+def test_every_variable_and_source_in_the_page_on_models_is_read_by_the_code() -> None:
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (PROJECT / "src" / "i3d").rglob("*.py")
+    )
+    variables = set(re.findall(r"`\$?([A-Z][A-Z0-9]*_[A-Z_]+)\b", MODELS)) - {"HTTPS_PROXY"}
+    assert {"I3D_TIMEOUT", "KAGGLE_API_TOKEN", "SSL_CERT_FILE", "TFHUB_CACHE_DIR"} <= variables
+    for name in variables - {"HTTP_PROXY", "NO_PROXY", "LOCALAPPDATA"}:
+        assert name in code, name
+    for name in SOURCES:
+        assert f"| `{name}` |" in MODELS
+        assert f"`{name}`" in README
+
+
+def test_the_page_on_models_has_the_numbers_of_the_code() -> None:
+    published = sample_outputs()
+    assert f"`{published.clip}`" in MODELS
+    assert str(published.norm_of_logits) in MODELS
+    assert f"Differences up to {LOGIT_TOLERANCE} count" in MODELS
+    assert f"their norm, {published.norm_of_logits}, and the {len(published.top)} best" in (
+        MODELS.replace("\n", " ")
+    )
+    _, logit, label = published.top[0]
+    assert f"(norm {published.norm_of_logits}, `{label}` {logit})" in README

@@ -232,13 +232,16 @@ def test_5_a_model_that_cannot_be_fetched(run_i3d: RunI3D, tmp_path: Path) -> No
     assert_failed(
         process,
         5,
-        "http://127.0.0.1:9/deepmind/i3d-kinetics-400/1 cannot be fetched",
+        "i3d-kinetics-400 cannot be fetched: none of its 6 sources works",
+        "http://127.0.0.1:9/deepmind/i3d-kinetics-400/1: ",
         "I3D_TFHUB_URL",
         "--model camera-motion",
     )
     parsed = json.loads(process.stdout)
     assert parsed["results"] == []
     assert parsed["error"]["kind"] == "TransferError"
+    sources = ["tfhub-cache", "kagglehub-cache", "tfhub", "gcs", "kaggle", "deepmind"]
+    assert [line.split()[0] for line in parsed["error"]["details"]] == sources
     assert not list((tmp_path / "cache").rglob("*.pb"))
 
 
@@ -274,7 +277,7 @@ def test_6_a_folder_that_holds_no_model(run_i3d: RunI3D, tmp_path: Path) -> None
     process = run_i3d("classify", clip, "--model", tmp_path / "model")
     assert_failed(process, 6, "is not a TensorFlow model: it has no saved_model.pb")
     process = run_i3d("classify", clip, "--model", clip)
-    assert_failed(process, 6, "is a file, and a model is a folder")
+    assert_failed(process, 6, "it is no tar or zip archive")
 
 
 # 7
@@ -351,7 +354,8 @@ def test_130_ctrl_c_ends_in_one_whole_document(
     parsed = json.loads(stdout)
     assert parsed["results"] == []
     assert parsed["error"]["exit_code"] == 130
-    assert not any((tmp_path / "cache" / "tfhub").iterdir()), "nothing half-fetched is left"
+    left = {path.name for path in (tmp_path / "cache" / "models").iterdir()}
+    assert left <= {".locks"}, "nothing half-fetched is left"
 
 
 @posix_only
@@ -422,3 +426,54 @@ def test_141_a_closed_pipe_is_no_drama(i3d_command: list[str], arguments: list[s
         os.close(write_end)
     assert process.returncode == 141
     assert process.stderr == ""
+
+
+# `i3d model` and `i3d doctor`
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "sentence"),
+    [
+        (["model"], 2, "Commands:"),
+        (["model", "lst"], 2, "No such command 'lst'"),
+        (["model", "info", "a", "b"], 2, "unexpected extra argument"),
+        (["model", "remove"], 2, "Missing argument"),
+        (["model", "remove", "camera-motion"], 2, "cannot be removed"),
+        (["model", "verify", "--sample", "x.npy", "--no-sample"], 2, "contradict each other"),
+        (["model", "list", "--format", "xml"], 2, "'xml' is not one of"),
+        (["doctor", "--offlin"], 2, "No such option"),
+        (["model", "path", "i3d-kinetics-40"], 4, "Did you mean i3d-kinetics-400"),
+        (["model", "path"], 5, "i3d model fetch i3d-kinetics-400"),
+        (["model", "fetch", "--offline"], 5, "I3D_OFFLINE is set"),
+        (["model", "verify", "."], 6, "holds neither saved_model.pb nor a TensorFlow checkpoint"),
+        (["model", "import", "gone.tar.gz"], 6, "there is no such file or folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_codes_of_the_commands_on_models(
+    run_i3d: RunI3D, tmp_path: Path, command: list[str], code: int, sentence: str
+) -> None:
+    process = run_i3d(*command, cwd=tmp_path)
+    assert_failed(process, code, sentence)
+
+
+@posix_only
+def test_streams_that_are_closed_or_full_are_no_drama_for_models(tmp_path: Path) -> None:
+    for command, code in [
+        ("model list >&-", 5),
+        ("model list 2>&-", 0),
+        ("model path 2>&-", 5),
+        ("model list > /dev/full", 5),
+        ("model verify camera-motion --no-sample --format json > /dev/full", 5),
+    ]:
+        if "/dev/full" in command and not Path("/dev/full").exists():
+            continue
+        process = subprocess.run(
+            ["sh", "-c", f'"$0" -m i3d {command}', sys.executable],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=SOURCE,
+        )
+        assert process.returncode == code, command
+        assert "Traceback" not in process.stderr

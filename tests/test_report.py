@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from i3d.errors import I3DError, UserInterruptError, VideoDecodeError
+from i3d.errors import I3DError, TransferError, UserInterruptError, VideoDecodeError
 from i3d.report import FORMATS, TableStyle, make_report
 from i3d.report.as_table import bar, percent
 from i3d.report.escaping import printable
@@ -47,7 +47,15 @@ PREDICTION = Prediction(
     ),
     num_steps=14,
     recipe=RecipeInfo("standard", 25.0, "centre-square", 224, (-1.0, 1.0), "because"),
-    model=ModelInfo("i3d-kinetics-400", "sha256:abc", 400, "kinetics-400"),
+    model=ModelInfo(
+        "i3d-kinetics-400",
+        "sha256:abc",
+        400,
+        "kinetics-400",
+        source="deepmind",
+        weights="sha256:def",
+        checkpoint="rgb_imagenet",
+    ),
     engine=EngineInfo("tensorflow", "2.21.0"),
     warnings=("it was short",),
 )
@@ -87,7 +95,15 @@ def test_json_says_what_made_a_result() -> None:
     }
     assert result["clip"]["end_seconds"] == 4.64
     assert result["recipe"]["input_range"] == [-1.0, 1.0]
-    assert result["model"]["fingerprint"] == "sha256:abc"
+    assert result["model"] == {
+        "name": "i3d-kinetics-400",
+        "source": "deepmind",
+        "fingerprint": "sha256:abc",
+        "weights": "sha256:def",
+        "checkpoint": "rgb_imagenet",
+        "num_labels": 400,
+        "label_list": "kinetics-400",
+    }
     assert result["engine"] == {"name": "tensorflow", "version": "2.21.0"}
     assert result["num_steps"] == 14
     assert result["scores"][0] == {
@@ -109,7 +125,16 @@ def test_json_of_a_failed_video() -> None:
         "exit_code": 3,
         "message": "broken.avi is empty.",
         "hint": "Copy it again.",
+        "details": [],
     }
+
+
+def test_json_of_an_error_has_its_details() -> None:
+    error = TransferError("No model.", hint="Wait.", details=("tfhub: 403", "gcs: 404"))
+    assert json.loads(document("json", error=error))["error"]["details"] == [
+        "tfhub: 403",
+        "gcs: 404",
+    ]
 
 
 def test_json_of_a_run_that_was_stopped_keeps_what_was_done() -> None:

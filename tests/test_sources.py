@@ -1,236 +1,113 @@
-"""A name, a folder or an address to a model on this machine."""
+"""Models of the catalogue and from addresses: each source alone, their order, what is refused."""
 
 from __future__ import annotations
 
-import hashlib
+import io
+import json
 import os
+import re
 import shutil
-import socket
-import subprocess
 import sys
-import time
+import tarfile
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from i3d.archives import unpack
 from i3d.catalog import CATALOG
-from i3d.errors import CacheError, ModelLoadError, TransferError, UnknownNameError
+from i3d.download import transfer
+from i3d.errors import (
+    CacheError,
+    EngineNotInstalledError,
+    I3DError,
+    ModelLoadError,
+    TransferError,
+    UnknownNameError,
+    UsageError,
+)
 from i3d.labels import LABEL_LISTS
-from i3d.paths import cache_dir
-from i3d.sources import find_model, fingerprint
+from i3d.paths import cache_dir, downloads_dir, models_dir, package_data_dir
+from i3d.sources import fetch_again, find_model, inspection, remote
 
-import hub_server
-from conftest import SOURCE
-from hub_server import Behaviour
+from checkpoint_files import write_checkpoint
+from damage import entries_of_the_cache, flip_byte, largest_file
+from model_hosts import pack, serve_models
+from web_server import Fault, Resource, basic, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from hub_server import HubServer
+    from model_hosts import ModelFiles, ModelHosts
+    from web_server import WebServer
 
+pytest_plugins = ["model_hosts"]
 
-def fake_model(directory: Path) -> Path:
-    """Files with the names of a model's; nobody loads it here."""
-    (directory / "variables").mkdir(parents=True)
-    (directory / "saved_model.pb").write_bytes(b"graph")
-    (directory / "variables" / "variables.index").write_bytes(b"index")
-    return directory
-
-
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[HubServer]:
-    with hub_server.serve(fake_model(tmp_path / "served")) as server:
-        yield server
+NAME = "i3d-kinetics-400"
+KAGGLE_PATH = "deepmind/i3d-kinetics/tensorFlow1/400/1"
+NETWORK_SOURCES = ("tfhub", "gcs", "kaggle", "deepmind")
 
 
-def test_every_model_of_the_catalogue_has_labels_and_one_source() -> None:
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", (0.0,) * 4)
+
+
+# The catalogue
+
+
+def test_every_model_of_the_catalogue_has_labels_and_one_origin() -> None:
     for spec in CATALOG.values():
         assert spec.label_list in LABEL_LISTS
-        assert (spec.packaged_dir is None) != (spec.tfhub_path is None)
+        assert (spec.packaged_dir is None) == bool(spec.sources)
+
+
+def test_the_addresses_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    for source in CATALOG[NAME].sources:
+        monkeypatch.delenv(source.base_variable)
+    assert {source.name: source.url for source in CATALOG[NAME].sources} == {
+        "tfhub": "https://tfhub.dev/deepmind/i3d-kinetics-400/1?tf-hub-format=compressed",
+        "gcs": "https://storage.googleapis.com/tfhub-modules/deepmind/i3d-kinetics-400/1.tar.gz",
+        "kaggle": "https://www.kaggle.com/api/v1/models/deepmind/i3d-kinetics/tensorFlow1/400/1"
+        "/download",
+        "deepmind": "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
+        "0667e889a5904b4dc122e0ded4c332f49f8df42c/data/checkpoints/rgb_imagenet",
+    }
+    assert "rgb_scratch_kin600" in CATALOG["i3d-kinetics-600"].sources[-1].url
+    monkeypatch.setenv("I3D_GCS_URL", "http://mirror/below/")
+    assert CATALOG[NAME].sources[1].url.startswith("http://mirror/below/tfhub-modules/deepmind")
 
 
 def test_the_packaged_model_is_there_without_a_network() -> None:
     local = find_model("camera-motion")
     assert (local.directory / "saved_model.pb").is_file()
     assert local.spec is CATALOG["camera-motion"]
+    assert local.source == "packaged"
 
 
 def test_a_folder_is_a_model_and_a_name_wins_over_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    fake_model(tmp_path / "camera-motion")
-    fake_model(tmp_path / "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "camera-motion").mkdir()
+    (tmp_path / "mine").mkdir()
     assert find_model("mine").directory == Path("mine")
+    assert find_model("mine").source == "folder"
+    assert find_model("~/mine").directory == tmp_path / "mine"
     assert find_model("./camera-motion").spec is None
     assert find_model("camera-motion").spec is not None
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:
-    file = tmp_path / "model.pb"
-    file.write_bytes(b"")
-    with pytest.raises(ModelLoadError, match="is a file"):
-        find_model(str(file))
     with pytest.raises(UnknownNameError, match="no model folder"):
         find_model(str(tmp_path / "gone"))
     with pytest.raises(UnknownNameError, match="no model named") as caught:
         find_model("i3d-kinetics-40")
     assert "i3d-kinetics-400" in str(caught.value.hint)
-
-
-def test_the_fingerprint_is_what_the_docs_say(tmp_path: Path) -> None:
-    model = fake_model(tmp_path / "model")
-    (model / "assets").mkdir()
-    (model / "assets" / "labels.txt").write_bytes(b"labels")
-    lines = "".join(
-        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        for name, content in [
-            ("assets/labels.txt", b"labels"),
-            ("saved_model.pb", b"graph"),
-            ("variables/variables.index", b"index"),
-        ]
-    )
-    expected = f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
-    assert fingerprint(model) == expected
-    copy = shutil.copytree(model, tmp_path / "copy")
-    assert fingerprint(copy) == expected
-    (copy / "variables" / "variables.index").write_bytes(b"iNdex")
-    assert fingerprint(copy) != expected
-    (copy / "variables" / "variables.index").write_bytes(b"index")
-    (copy / "variables" / "variables.index").rename(copy / "variables.index")
-    assert fingerprint(copy) != expected
-
-
-# TensorFlow Hub, over real HTTP
-
-
-def cached_models(tmp_path: Path) -> list[Path]:
-    return list((tmp_path / "cache").rglob("saved_model.pb"))
-
-
-def test_a_model_is_fetched_once_and_found_ever_after(hub: HubServer, tmp_path: Path) -> None:
-    local = find_model(hub.module_url)
-    assert (local.directory / "saved_model.pb").read_bytes() == b"graph"
-    assert (local.directory / "variables" / "variables.index").read_bytes() == b"index"
-    assert tmp_path / "cache" in local.directory.parents
-    assert hub.requests == [f"GET {hub_server.MODULE_PATH}?tf-hub-format=compressed"]
-    hub.behaviour = Behaviour.FORBIDDEN
-    assert find_model(hub.module_url) == local
-    assert len(hub.requests) == 1
-
-
-def test_redirects_are_followed(hub: HubServer) -> None:
-    hub.behaviour = Behaviour.REDIRECT
-    assert (find_model(hub.module_url).directory / "saved_model.pb").is_file()
-
-
-def test_the_catalogues_model_comes_from_the_replaceable_hub(
-    hub: HubServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("I3D_TFHUB_URL", f"{hub.url}/")
-    local = find_model("i3d-kinetics-400")
-    assert (local.directory / "saved_model.pb").is_file()
-    assert local.spec is CATALOG["i3d-kinetics-400"]
-
-
-def test_a_half_deleted_model_is_fetched_again(hub: HubServer) -> None:
-    directory = find_model(hub.module_url).directory
-    (directory / "saved_model.pb").unlink()  # as cleaners of temporary folders do
-    assert (find_model(hub.module_url).directory / "saved_model.pb").is_file()
-    assert len(hub.requests) == 2
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "reason"),
-    [
-        (Behaviour.FORBIDDEN, "the server answered 403 Forbidden"),
-        (Behaviour.ERROR, "the server answered 500 Internal Server Error"),
-        (Behaviour.WRONG_BYTES, "cannot be fetched"),
-        (Behaviour.SHORT, "cannot be fetched|it has no saved_model.pb"),
-        (Behaviour.TRUNCATED, "cannot be fetched|it has no saved_model.pb"),
-    ],
-)
-def test_a_download_that_fails_leaves_nothing_and_says_why(
-    hub: HubServer, tmp_path: Path, behaviour: Behaviour, reason: str
-) -> None:
-    hub.behaviour = behaviour
-    with pytest.raises(TransferError, match=reason) as caught:
-        find_model(hub.module_url)
-    assert hub.module_url in caught.value.message
-    assert "--model camera-motion" in str(caught.value.hint)
-    assert cached_models(tmp_path) == []
-    hub.behaviour = Behaviour.SERVE  # and it heals
-    assert (find_model(hub.module_url).directory / "saved_model.pb").is_file()
-
-
-def test_an_archive_without_a_model_is_refused(tmp_path: Path) -> None:
-    served = tmp_path / "served"
-    served.mkdir()
-    (served / "readme.txt").write_text("nothing here")
-    with (
-        hub_server.serve(served) as server,
-        pytest.raises(TransferError, match="not a TensorFlow model"),
-    ):
-        find_model(server.module_url)
-    assert not list((tmp_path / "cache").rglob("readme.txt"))
-
-
-def test_what_a_killed_fetch_left_is_not_waited_for_and_removed_in_time(
-    hub: HubServer, tmp_path: Path
-) -> None:
-    cache = tmp_path / "cache" / "tfhub"
-    fresh, old = cache / ".fetching-fresh", cache / ".fetching-old"
-    for folder in (fresh, old):
-        folder.mkdir(parents=True)
-        (folder / "half a model").write_bytes(b"...")
-    two_days_ago = time.time() - 2 * 24 * 3600
-    os.utime(old, (two_days_ago, two_days_ago))
-    assert (find_model(hub.module_url).directory / "saved_model.pb").is_file()
-    assert fresh.exists(), "its process may still be at it"
-    assert not old.exists()
-
-
-def test_two_that_fetch_at_once_both_get_the_model(hub: HubServer) -> None:
-    program = (
-        "import sys; from i3d.sources import find_model; "
-        "print((find_model(sys.argv[1]).directory / 'saved_model.pb').is_file())"
-    )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, hub.module_url],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=SOURCE,
-        )
-        for _ in range(2)
-    ]
-    assert [process.communicate()[0] for process in processes] == ["True\n", "True\n"]
-    assert find_model(hub.module_url)
-
-
-def test_a_full_disk_is_told_from_a_bad_network(
-    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import tensorflow as tf
-    import tensorflow_hub
-
-    def fill_the_disk(handle: str) -> None:
-        folder = Path(os.environ["TFHUB_CACHE_DIR"]) / "half a model"
-        folder.mkdir()
-        raise tf.errors.ResourceExhaustedError(None, None, f"{folder}; No space left on device")
-
-    monkeypatch.setattr(tensorflow_hub, "resolve", fill_the_disk)
-    with pytest.raises(CacheError, match="does not fit into the cache folder") as caught:
-        find_model(hub.module_url)
-    assert "I3D_CACHE_DIR" in str(caught.value.hint)
-    assert not any((tmp_path / "cache" / "tfhub").iterdir())
-
-
-@pytest.mark.parametrize("handle", ["file:///models/i3d", "gs://bucket/i3d", "ftp://host/i3d"])
-def test_only_the_webs_addresses_are_fetched(handle: str) -> None:
-    with pytest.raises(TransferError, match="only http:// and https://"):
-        find_model(handle)
 
 
 @pytest.mark.parametrize("name", ["~nobody-of-this-name", "x" * 5000])
@@ -241,18 +118,685 @@ def test_names_that_no_folder_has(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert str(cache_dir()) == name
 
 
-def test_the_users_own_hub_settings_are_left_alone(
-    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+# Each source alone, the sources before it refusing and those behind it ready
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", NETWORK_SOURCES)
+def test_each_source_alone_gives_the_model(source: str, hosts: ModelHosts) -> None:
+    number = NETWORK_SOURCES.index(source)
+    if number:
+        hosts.refuse(*NETWORK_SOURCES[:number], status=403)
+
+    local = find_model(NAME)
+
+    assert local.directory == models_dir() / NAME
+    assert local.source == source
+    assert local.notes == ()
+    record = local.record
+    assert record is not None
+    wanted = next(entry for entry in CATALOG[NAME].sources if entry.name == source)
+    assert record.location == wanted.url
+    assert record.converted == (source == "deepmind")
+    assert record.checkpoint == "rgb_imagenet"
+    assert (record.num_labels, record.num_parameters) == (400, 12_704_544)
+    assert record.input_range == (-1.0, 1.0)
+    assert (record.receptive_field, record.stride) == (107, 8)
+    assert {"saved_model.pb", "variables/variables.index"} <= set(record.files)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record.installed_at)
+    on_disk = json.loads((local.directory / "model.json").read_text())
+    assert on_disk["schema"] == "i3d.model/1"
+    assert (on_disk["source"], on_disk["checkpoint"]) == (source, "rgb_imagenet")
+    assert entries_of_the_cache() == {NAME}
+
+    for earlier in NETWORK_SOURCES[:number]:
+        assert hosts.paths(earlier), "it comes first"
+    for later in NETWORK_SOURCES[number + 1 :]:
+        assert hosts.paths(later) == [], "one is enough"
+    num_requests = hosts.num_requests
+    assert find_model(NAME) == local
+    assert hosts.num_requests == num_requests, "it is here now"
+
+
+@pytest.mark.slow
+def test_what_is_asked_of_the_real_hosts(hosts: ModelHosts) -> None:
+    for source in NETWORK_SOURCES:
+        hosts.file(source).content = b"no archive"  # so that all are asked
+    with pytest.raises(TransferError):
+        find_model(NAME)
+    folder = "/google-deepmind/kinetics-i3d/0667e889a5904b4dc122e0ded4c332f49f8df42c/data"
+    assert hosts.paths("tfhub")[0] == ("GET /deepmind/i3d-kinetics-400/1?tf-hub-format=compressed")
+    assert hosts.paths("gcs") == ["GET /tfhub-modules/deepmind/i3d-kinetics-400/1.tar.gz"]
+    assert hosts.paths("kaggle")[0] == f"GET /api/v1/models/{KAGGLE_PATH}/download"
+    assert set(hosts.paths("deepmind")) == {
+        f"GET {folder}/checkpoints/rgb_imagenet/model.ckpt.index",
+        f"GET {folder}/checkpoints/rgb_imagenet/model.ckpt.data-00000-of-00001",
+    }
+
+
+@pytest.mark.slow
+def test_kinetics_600_comes_from_deepmind_with_600_labels(
+    models: ModelFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "theirs"))
-    find_model(hub.module_url)
-    assert os.environ["TFHUB_CACHE_DIR"] == str(tmp_path / "theirs")
-    assert not (tmp_path / "theirs").exists()
-    assert socket.getdefaulttimeout() is None
+    name = "i3d-kinetics-600"
+    nothing = tmp_path / "nothing"
+    nothing.write_bytes(b"no archive")
+    with serve_models({name: nothing}, {name: models.checkpoint("rgb_scratch_kin600")}) as served:
+        for variable, value in served.environment.items():
+            monkeypatch.setenv(variable, value)
+        with served.facts_changed():
+            local = find_model(name)
+    assert local.record is not None
+    assert (local.source, local.record.checkpoint) == ("deepmind", "rgb_scratch_kin600")
+    assert local.record.num_labels == 600
+    assert local.spec is CATALOG[name]
 
 
-def test_a_cache_that_cannot_be_written(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("I3D_CACHE_DIR", __file__)
-    with pytest.raises(CacheError, match="cannot be written") as caught:
-        find_model(hub.module_url)
+# When none works
+
+
+def test_when_no_source_works_each_is_named_with_its_reason_and_three_ways_on(
+    hosts: ModelHosts,
+) -> None:
+    hosts.refuse("tfhub", status=403)
+    hosts.refuse("gcs", status=404)
+    hosts.refuse("kaggle", status=401)
+    hosts.refuse("deepmind", status=451)
+    with pytest.raises(TransferError) as caught:
+        find_model(NAME)
+    error = caught.value
+    assert error.message == f"{NAME} cannot be fetched: none of its 6 sources works."
+    names, places, reasons = zip(*(_parts(line) for line in error.details), strict=True)
+    assert names == ("tfhub-cache", "kagglehub-cache", *NETWORK_SOURCES)
+    assert places[2] == f"{hosts.tfhub.url}/deepmind/i3d-kinetics-400/1"
+    assert reasons == (
+        "not there",
+        "not there",
+        "the server answered 403 Forbidden",
+        "the server answered 404 Not Found",
+        "the server answered 401 Unauthorized",
+        "the server answered 451 Unavailable For Legal Reasons",
+    )
+    hint = str(error.hint)
+    assert f"Download {hosts.kaggle.url}/api/v1/models/{KAGGLE_PATH}/download" in hint
+    assert "i3d model import FILE" in hint
+    assert "I3D_TFHUB_URL, I3D_GCS_URL, I3D_KAGGLE_URL, I3D_DEEPMIND_URL" in hint
+    assert "--model camera-motion" in hint
+    assert entries_of_the_cache() == set()
+
+
+def _parts(line: str) -> tuple[str, str, str]:
+    """Name, place and reason of a line of the details."""
+    name, _, rest = line.partition(" ")
+    place, _, reason = rest.strip().partition(": ")
+    return name, place, reason
+
+
+def reason_of(error: I3DError, source: str) -> str:
+    """What the details say of a source."""
+    return next(_parts(line)[2] for line in error.details if _parts(line)[0] == source)
+
+
+def test_a_mirrors_password_is_not_shown(
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.refuse()
+    for variable in hosts.environment:
+        url = os.environ[variable].replace("http://", "http://me:secret@")
+        monkeypatch.setenv(variable, url)
+    with pytest.raises(TransferError) as caught:
+        find_model(NAME)
+    told = f"{caught.value.message} {caught.value.details} {caught.value.hint}"
+    assert "127.0.0.1" in told
+    assert "secret" not in told
+    assert hosts.gcs.requests[0].headers["authorization"] == basic("me", "secret")
+
+
+# Offline
+
+
+@pytest.mark.usefixtures("offline")
+def test_offline_no_socket_is_opened_and_the_message_says_why(hosts: ModelHosts) -> None:
+    with pytest.raises(TransferError) as caught:
+        find_model(NAME)
+    for source in NETWORK_SOURCES:
+        assert reason_of(caught.value, source) == "offline: I3D_OFFLINE is set"
+    assert str(caught.value.hint).startswith("Unset I3D_OFFLINE, if it was not meant; or download")
+    with pytest.raises(TransferError, match="offline: I3D_OFFLINE is set"):
+        find_model(f"{hosts.gcs.url}/model.tar.gz")
+    assert hosts.num_requests == 0
+
+
+# One source alone
+
+
+def test_a_source_that_was_asked_for_is_the_only_one_that_is_tried(hosts: ModelHosts) -> None:
+    hosts.refuse("gcs")
+    with pytest.raises(TransferError) as caught:
+        fetch_again(NAME, source="gcs")
+    assert caught.value.message == f"{NAME} cannot be fetched: its source did not work."
+    assert len(caught.value.details) == 1
+    assert hosts.num_requests == 1
+    assert "I3D_GCS_URL" in str(caught.value.hint)
+
+
+def test_a_source_that_does_not_exist_is_told_with_those_that_look_like_it() -> None:
+    with pytest.raises(UnknownNameError, match="no source of i3d-kinetics-400 named 'kagle'") as (
+        caught
+    ):
+        fetch_again(NAME, source="kagle")
+    assert caught.value.hint == "Did you mean kaggle?"
+
+
+@pytest.mark.parametrize("model", ["camera-motion", "."])
+def test_what_is_on_this_machine_cannot_be_fetched_again(model: str) -> None:
+    with pytest.raises(UsageError, match="is on this machine") as caught:
+        fetch_again(model)
+    assert NAME in str(caught.value.hint)
+
+
+def test_a_mistyped_name_cannot_be_fetched_again() -> None:
+    with pytest.raises(UnknownNameError, match="no model named 'i3d-kinetics-40'"):
+        fetch_again("i3d-kinetics-40", force=True)
+
+
+def test_an_address_has_no_other_source() -> None:
+    with pytest.raises(UsageError, match="no other source"):
+        fetch_again("http://127.0.0.1:9/model.tar.gz", source="gcs")
+
+
+@pytest.mark.slow
+def test_a_model_of_another_source_is_replaced_and_one_of_the_same_is_kept(
+    hosts: ModelHosts,
+) -> None:
+    hosts.only("gcs")
+    first = fetch_again(NAME, source="gcs")
+    assert len(hosts.gcs.requests) == 1
+    assert fetch_again(NAME, source="gcs") == first, "it is that one already"
+    assert len(hosts.gcs.requests) == 1
+    with pytest.raises(TransferError):
+        fetch_again(NAME, source="tfhub")
+    assert find_model(NAME) == first, "what was there stays"
+    assert fetch_again(NAME, source="gcs", force=True).source == "gcs"
+    assert len(hosts.gcs.requests) == 2
+
+
+# What is refused: the next source is tried, and the reason is told
+
+
+def refusal(hosts: ModelHosts, content: bytes | Path) -> str:
+    """Why the archive of tfhub is refused; no other source has one."""
+    hosts.only("tfhub")
+    hosts.file("tfhub").content = content
+    with pytest.raises(TransferError) as caught:
+        find_model(NAME)
+    assert hosts.paths("gcs"), "the next source was tried"
+    assert entries_of_the_cache() == set(), "nothing is left"
+    reason = reason_of(caught.value, "tfhub")
+    assert ".fetching-" not in reason, "a folder that nobody has seen"
+    return reason
+
+
+def tar(*members: tuple[str, bytes | dict[str, Any]]) -> bytes:
+    """A tar.gz; a dictionary instead of content sets fields of the header."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in members:
+            header = tarfile.TarInfo(name)
+            data = b""
+            if isinstance(content, dict):
+                for field, value in content.items():
+                    setattr(header, field, value)
+            else:
+                data = content
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+PAGE = b"<!doctype html><html><body>Sign in</body></html>"
+
+GRAPH = ("saved_model.pb", b"graph")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\0\1\2\3" * 1000, "it is no tar or zip archive"),
+        (b"", "it is empty"),
+        (PAGE, "it is no tar or zip archive (it looks like a web page)"),
+        (tar(GRAPH)[:-20], "it is damaged or cut off"),
+        (tar(GRAPH, ("../evil", b"x")), "it holds a file outside its folder (../evil)"),
+        (tar(GRAPH, ("/tmp/evil", b"x")), "it holds a file outside its folder (/tmp/evil)"),
+        (
+            tar(GRAPH, ("evil", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"})),
+            "it holds a link (evil)",
+        ),
+        (
+            tar(GRAPH, ("evil", {"type": tarfile.LNKTYPE, "linkname": "saved_model.pb"})),
+            "it holds a link (evil)",
+        ),
+        (
+            tar(GRAPH, ("evil", {"type": tarfile.CHRTYPE, "devmajor": 1})),
+            "it holds something that is no file and no folder (evil)",
+        ),
+        (
+            tar(("readme.txt", b"nothing here")),
+            "what came is not a TensorFlow model: it has no saved_model.pb",
+        ),
+        (
+            tar(("a/saved_model.pb", b""), ("b/saved_model.pb", b"")),
+            "it holds 2 models instead of one",
+        ),
+        (tar(GRAPH), "it has no variables, and I3D has 230"),
+    ],
+    ids=[
+        "noise",
+        "nothing",
+        "web page",
+        "cut off",
+        "parent folder",
+        "absolute",
+        "symbolic link",
+        "hard link",
+        "device",
+        "no model",
+        "two models",
+        "no variables",
+    ],
+)
+def test_what_is_no_archive_of_a_model_is_refused(
+    content: bytes, reason: str, hosts: ModelHosts, tmp_path: Path
+) -> None:
+    assert refusal(hosts, content) == reason
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "unpack", partial(unpack, max_bytes=1000))
+    assert (
+        refusal(hosts, tar(("saved_model.pb", bytes(2000)))) == "it unpacks to more than 1000 bytes"
+    )
+
+
+def test_a_download_that_breaks_off_is_refused(hosts: ModelHosts) -> None:
+    hosts.file("tfhub").always = Fault(cut_after=1000)
+    reason = refusal(hosts, b"x" * 5000)
+    assert reason == "the connection was closed after 1.0 kB of 5.0 kB (tried 5 times)"
+
+
+def test_another_network_is_refused(hosts: ModelHosts, tmp_path: Path) -> None:
+    archive = pack(package_data_dir() / "camera-motion", tmp_path / "1.tar.gz")
+    assert refusal(hosts, archive) == (
+        "it is another network than i3d-kinetics-400: its tensors have other names or shapes"
+    )
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "scope"),
+    [("rgb_scratch_kin600", "RGB/inception_i3d/"), ("flow_imagenet", "Flow/inception_i3d/")],
+)
+def test_another_published_checkpoint_is_refused(
+    checkpoint: str, scope: str, hosts: ModelHosts, tmp_path: Path
+) -> None:
+    model = tmp_path / "model"
+    write_checkpoint(
+        model / "variables",
+        checkpoint,
+        name="variables",
+        scope=scope,
+        momentum=False,
+        published_checksums=True,
+    )
+    (model / "saved_model.pb").write_bytes(b"graph")
+    reason = refusal(hosts, pack(model, tmp_path / "1.tar.gz"))
+    assert reason == f"it is {checkpoint}, not i3d-kinetics-400"
+
+
+@pytest.fixture
+def module(models: ModelFiles, tmp_path: Path) -> Path:
+    """A copy of the good module, to be damaged."""
+    return shutil.copytree(models.module(), tmp_path / "module")
+
+
+def test_a_flipped_byte_is_found(hosts: ModelHosts, module: Path, tmp_path: Path) -> None:
+    flip_byte(module / "variables" / "variables.data-00000-of-00001", 1_000_000)
+    reason = refusal(hosts, pack(module, tmp_path / "1.tar.gz"))
+    assert reason.startswith("its tensor RGB/inception_i3d/")
+    assert reason.endswith("is damaged (CRC-32C)")
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("saved_model.pb", "what came is not a TensorFlow model: it has no saved_model.pb"),
+        ("variables/variables.index", "it has no variables, and I3D has 230"),
+        (
+            "variables/variables.data-00000-of-00001",
+            "variables is incomplete: variables.data-00000-of-00001 is missing",
+        ),
+    ],
+)
+def test_a_file_that_is_missing_is_found(
+    file: str, reason: str, hosts: ModelHosts, module: Path, tmp_path: Path
+) -> None:
+    (module / file).unlink()
+    assert refusal(hosts, pack(module, tmp_path / "1.tar.gz")).endswith(reason)
+
+
+def test_variables_that_are_cut_off_are_found(
+    hosts: ModelHosts, module: Path, tmp_path: Path
+) -> None:
+    data = module / "variables" / "variables.data-00000-of-00001"
+    os.truncate(data, 1000)
+    assert refusal(hosts, pack(module, tmp_path / "1.tar.gz")) == (
+        f"the checkpoint file {Path('variables', data.name)} is cut off: "
+        "it has 1000 of 50818176 bytes"
+    )
+
+
+def test_a_graph_that_tensorflow_cannot_load_is_refused(
+    hosts: ModelHosts, module: Path, tmp_path: Path
+) -> None:
+    (module / "saved_model.pb").write_bytes(b"\xff" * 100)
+    reason = refusal(hosts, pack(module, tmp_path / "1.tar.gz"))
+    assert reason.startswith("TensorFlow cannot load the model: ")
+
+
+@pytest.mark.slow
+def test_a_graph_with_another_number_of_outputs_is_refused(
+    hosts: ModelHosts, models: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(inspection.LABEL_LISTS, "kinetics-400", LABEL_LISTS["kinetics-600"])
+    reason = refusal(hosts, models.archive())
+    assert reason == "it has 400 outputs, and i3d-kinetics-400 has 600"
+
+
+def test_a_checkpoint_that_is_not_the_published_file_is_refused(
+    hosts: ModelHosts, models: ModelFiles, tmp_path: Path
+) -> None:
+    hosts.only("deepmind")
+    changed = shutil.copy(hosts.file("deepmind").content, tmp_path / "data")
+    flip_byte(Path(changed), 5000)
+    hosts.file("deepmind").content = Path(changed)
+    with pytest.raises(TransferError) as caught:
+        find_model(NAME)
+    assert "git blob id" in reason_of(caught.value, "deepmind")
+    assert entries_of_the_cache() == set()
+
+
+@pytest.mark.slow
+def test_weights_that_nobody_published_are_used_and_told_of_on_each_run(
+    hosts: ModelHosts, models: ModelFiles
+) -> None:
+    hosts.only("gcs")
+    hosts.file("gcs").content = models.archive("unknown")
+    for _ in range(2):
+        local = find_model(NAME)
+        assert local.record is not None
+        assert local.record.checkpoint is None
+        (note,) = local.notes
+        assert "from gcs" in note
+        assert "none that DeepMind published" in note
+        assert f"i3d model verify {NAME}" in note
+
+
+# Kaggle
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, None),
+        ({"KAGGLE_API_TOKEN": "token"}, "Bearer token"),
+        ({"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"}, basic("me", "key")),
+        ({"KAGGLE_USERNAME": "me"}, None),
+        (
+            {"KAGGLE_API_TOKEN": "token", "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"},
+            "Bearer token",
+        ),
+    ],
+)
+def test_kaggle_gets_its_credentials_and_nobody_else_does(
+    environment: dict[str, str],
+    expected: str | None,
+    hosts: ModelHosts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    for source in NETWORK_SOURCES:
+        hosts.file(source).content = b"no archive"
+    with pytest.raises(TransferError):
+        find_model(NAME)
+    assert [request.headers.get("authorization") for request in hosts.kaggle.requests] == [expected]
+    others = (hosts.tfhub, hosts.gcs, hosts.kaggle_storage, hosts.deepmind)
+    for server in others:
+        assert server.requests
+        assert all("authorization" not in request.headers for request in server.requests)
+
+
+# What every source would meet ends the search at once
+
+
+def test_a_disk_that_fills_up_ends_the_search_and_leaves_nothing(hosts: ModelHosts) -> None:
+    with largest_file(10_000_000), pytest.raises(CacheError) as caught:
+        find_model(NAME)
+    assert str(cache_dir()) in caught.value.message
     assert "I3D_CACHE_DIR" in str(caught.value.hint)
+    assert hosts.paths("gcs") == hosts.paths("kaggle") == hosts.paths("deepmind") == []
+    assert entries_of_the_cache() == set()
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage("/")._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(CacheError, match=r"too full: .* 1\.0 MB are free"):
+        find_model(NAME)
+    assert hosts.paths("gcs") == []
+    assert entries_of_the_cache() == set()
+
+
+def test_a_cache_that_cannot_be_written_ends_the_search(
+    hosts: ModelHosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("I3D_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.raises(CacheError, match="cannot be written") as caught:
+        find_model(NAME)
+    assert "I3D_CACHE_DIR" in str(caught.value.hint)
+    assert hosts.num_requests == 0
+
+
+def test_without_tensorflow_the_search_ends_with_that(
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(EngineNotInstalledError, match="TensorFlow cannot be imported"):
+        find_model(NAME)
+    assert hosts.paths("gcs") == []
+    assert entries_of_the_cache() == set()
+
+
+def test_a_timeout_that_makes_no_sense_is_told_as_such(
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("I3D_TIMEOUT", "soon")
+    with pytest.raises(UsageError, match="I3D_TIMEOUT is 'soon'"):
+        find_model(NAME)
+
+
+# Addresses
+
+
+@pytest.fixture
+def server(models: ModelFiles) -> Iterator[WebServer]:
+    """A server with a small model at `/small.tar.gz`."""
+    with serve({"/small.tar.gz": models.small_archive()}) as running:
+        yield running
+
+
+def test_a_model_from_an_address_is_fetched_once_and_found_ever_after(server: WebServer) -> None:
+    address = f"{server.url}/small.tar.gz"
+    local = find_model(address)
+    assert (local.directory / "saved_model.pb").is_file()
+    assert local.directory.parent == models_dir()
+    assert (local.name, local.spec, local.source) == (address, None, "url")
+    assert local.record is not None
+    assert (local.record.name, local.record.location) == (address, address)
+    assert local.record.num_labels == 5
+    server.resources.clear()
+    assert find_model(address) == local
+    assert [request.path for request in server.requests] == ["/small.tar.gz"]
+
+
+@pytest.mark.parametrize("suffix", ["", "?version=2"])
+def test_an_address_that_is_no_archives_is_asked_as_tensorflow_hub_is(
+    suffix: str, server: WebServer
+) -> None:
+    joint = "&" if suffix else "?"
+    path = f"/me/model/1{suffix}{joint}tf-hub-format=compressed"
+    server.resources = {
+        "/me/model/1": Resource(b"<html>a page for people</html>"),
+        path: Resource(redirect="/stored.tar.gz"),
+        "/stored.tar.gz": server.resources["/small.tar.gz"],
+    }
+    assert find_model(f"{server.url}/me/model/1{suffix}").source == "url"
+    assert [request.path for request in server.requests] == [path, "/stored.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "https://www.kaggle.com/models/me/video/tensorFlow2/big/3",
+        "https://www.kaggle.com/models/me/video/frameworks/tensorFlow2/variations/big/versions/3",
+        "http://kaggle.com/models/me/video/tensorFlow2/big/3/",
+    ],
+)
+def test_a_models_page_on_kaggle_stands_for_its_archive(
+    page: str, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/api/v1/models/me/video/tensorFlow2/big/3/download"
+    server.resources[path] = server.resources["/small.tar.gz"]
+    monkeypatch.setenv("I3D_KAGGLE_URL", server.url)
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "token")
+    local = find_model(page)
+    assert (local.name, local.source) == (page, "url")
+    (request,) = server.requests
+    assert request.path == path
+    assert request.headers["authorization"] == "Bearer token"
+
+
+def test_a_page_of_kaggles_form_elsewhere_is_not_kaggle(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "token")
+    with pytest.raises(TransferError, match="404 Not Found"):
+        find_model(f"{server.url}/models/me/video/tensorFlow2/big/3")
+    (request,) = server.requests
+    assert request.path == "/models/me/video/tensorFlow2/big/3?tf-hub-format=compressed"
+    assert "authorization" not in request.headers
+
+
+def test_kaggle_is_asked_over_https_also_where_its_page_was_given_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = []
+    monkeypatch.delenv("I3D_KAGGLE_URL")
+    monkeypatch.setattr(remote, "fetch_archive", lambda url, *_, **__: asked.append(url))
+    remote.fetch_address("http://www.kaggle.com/models/me/video/tensorFlow2/big/3", tmp_path, None)
+    assert asked == ["https://www.kaggle.com/api/v1/models/me/video/tensorFlow2/big/3/download"]
+
+
+@pytest.mark.parametrize("address", ["file:///models/i3d", "gs://bucket/i3d", "ftp://host/i3d"])
+def test_only_the_webs_addresses_are_fetched(address: str) -> None:
+    with pytest.raises(UsageError, match="only http:// and https://") as caught:
+        find_model(address)
+    assert "--model DIR" in str(caught.value.hint)
+    assert entries_of_the_cache() == set()
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        (None, TransferError, "cannot be fetched: the server answered 404 Not Found."),
+        (PAGE, TransferError, "was fetched, but it is no tar or zip archive (it looks like a"),
+        (tar(("readme", b"")), TransferError, "was fetched, but what came is not a TensorFlow"),
+        (
+            tar(("saved_model.pb", b"\xff" * 100)),
+            ModelLoadError,
+            "was fetched, but it cannot be used: TensorFlow cannot load the model: ",
+        ),
+    ],
+)
+def test_an_address_that_gives_no_model_says_so(
+    content: bytes | None, error: type[I3DError], message: str, server: WebServer
+) -> None:
+    address = f"{server.url}/small.tar.gz"
+    if content is None:
+        server.resources.clear()
+    else:
+        server.resources["/small.tar.gz"] = Resource(content)
+    with pytest.raises(error) as caught:
+        find_model(address)
+    assert caught.value.message.startswith(f"The model {address} {message}")
+    assert ".fetching-" not in caught.value.message
+    assert caught.value.hint or content is not None
+    assert entries_of_the_cache() == set()
+
+
+def test_a_password_in_an_address_is_sent_and_neither_kept_nor_shown(server: WebServer) -> None:
+    address = server.url.replace("http://", "http://me:secret@") + "/small.tar.gz"
+    local = find_model(address)
+    assert server.requests[0].headers["authorization"] == basic("me", "secret")
+    assert "secret" not in local.name
+    assert "secret" not in (local.directory / "model.json").read_text()
+    assert find_model(address) == local
+    assert len(server.requests) == 1
+    server.resources.clear()
+    with pytest.raises(TransferError) as caught:
+        find_model(address.replace("small", "large"))
+    assert "secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_download_that_was_stopped_is_gone_on_with(
+    models: ModelFiles, tmp_path: Path, server: WebServer
+) -> None:
+    module = shutil.copytree(models.small_module(), tmp_path / "module")
+    (module / "assets.extra").write_bytes(os.urandom(2**21))
+    content = pack(module, tmp_path / "large.tar.gz").read_bytes()
+    server.resources["/large.tar.gz"] = Resource(content, etag='"1"')
+    address = f"{server.url}/large.tar.gz"
+    with pytest.raises(KeyboardInterrupt):
+        find_model(address, progress=StopsAfter(500_000))
+    assert not list(models_dir().glob("[!.]*"))
+    assert not list(models_dir().glob(".fetching-*"))
+    (partial_file,) = downloads_dir().glob("*.part")
+    size = partial_file.stat().st_size
+    assert 500_000 <= size < len(content)
+    find_model(address)
+    assert server.requests[-1].headers["range"] == f"bytes={size}-"
+    assert not list(downloads_dir().glob("*"))
+
+
+class StopsAfter:
+    """Somebody who presses Ctrl-C when so many bytes have come."""
+
+    def __init__(self, num_bytes: int) -> None:
+        self._remaining = num_bytes
+
+    @contextmanager
+    def task(
+        self, description: str, total: int | None = None, unit: str = "items"
+    ) -> Iterator[Callable[[int], None]]:
+        def advance(num_units: int) -> None:
+            if unit == "bytes":
+                self._remaining -= num_units
+                if self._remaining <= 0:
+                    raise KeyboardInterrupt
+
+        yield advance

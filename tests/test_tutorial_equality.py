@@ -28,15 +28,15 @@ import pytest
 from i3d.engines import load_engine
 from i3d.labels import load_labels
 
-import hub_server
 from inception_i3d import write_i3d_module
+from model_hosts import pack, serve_models
 from videos import write_video
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hub_server import HubServer
     from inception_i3d import I3DModule
+    from model_hosts import ModelHosts
 
 pytestmark = pytest.mark.slow
 
@@ -51,9 +51,10 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> I3DModule:
 
 
 @pytest.fixture(scope="module")
-def hub(module: I3DModule) -> Iterator[HubServer]:
-    with hub_server.serve(module.directory, hub_server.Behaviour.REDIRECT) as server:
-        yield server
+def hub(module: I3DModule, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelHosts]:
+    archive = pack(module.directory, tmp_path_factory.mktemp("hub") / "1.tar.gz")
+    with serve_models({"i3d-kinetics-400": archive}) as hosts:
+        yield hosts
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ class Answer:
 
 @pytest.fixture(scope="module")
 def tutorial(
-    hub: HubServer, clips: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
+    hub: ModelHosts, clips: dict[int, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, int], Answer]:
     """The tutorial's answers, by the recipe that must agree and the number of frames."""
     import tensorflow as tf
@@ -154,16 +155,16 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def runs(hub: HubServer, clips: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Runs:
+def runs(hub: ModelHosts, clips: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Run the command on all clips twice with one cache: as the tutorial, then by default."""
     cache = tmp_path_factory.mktemp("cache")
     results: dict[tuple[str, int], dict[str, Any]] = {}
     stderr = ""
     requests = []
     for recipe, options in (("tutorial", ["--recipe", "tutorial"]), ("standard", [])):
-        before = len(hub.requests)
+        before = len(hub.paths("tfhub"))
         process = _classify(hub, cache, [*options, *map(str, clips.values())])
-        requests.append(hub.requests[before:])
+        requests.append(hub.paths("tfhub")[before:])
         assert process.returncode == 0, process.stderr
         stderr += process.stderr
         document = json.loads(process.stdout)
@@ -173,7 +174,7 @@ def runs(hub: HubServer, clips: dict[int, Path], tmp_path_factory: pytest.TempPa
 
 
 def _classify(
-    hub: HubServer, cache: Path, arguments: list[str]
+    hub: ModelHosts, cache: Path, arguments: list[str]
 ) -> subprocess.CompletedProcess[str]:
     surroundings = {
         **{name: value for name, value in os.environ.items() if not name.startswith("TFHUB_")},
@@ -224,7 +225,7 @@ def test_the_labels_and_their_order_are_the_tutorials(
 @pytest.mark.parametrize("num_frames", NUM_FRAMES)
 @pytest.mark.parametrize("recipe", RANGES)
 def test_results_say_what_was_fed(
-    recipe: str, num_frames: int, hub: HubServer, clips: dict[int, Path], runs: Runs
+    recipe: str, num_frames: int, hub: ModelHosts, clips: dict[int, Path], runs: Runs
 ) -> None:
     result = runs.results[recipe, num_frames]
 
@@ -249,8 +250,8 @@ def test_the_clips_and_the_ranges_have_clearly_different_answers(
 
 def test_the_module_is_fetched_once(runs: Runs) -> None:
     assert runs.requests_of_first == [
-        f"GET {hub_server.MODULE_PATH}?tf-hub-format=compressed",
-        f"GET {hub_server.STORAGE_PATH}",
+        "GET /deepmind/i3d-kinetics-400/1?tf-hub-format=compressed",
+        "GET /storage/deepmind/i3d-kinetics-400/1.tar.gz",
     ]
     assert runs.requests_of_second == []
 

@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import Literal
 
 from i3d.names import unknown_name
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place on the network that holds a model."""
+
+    name: str
+    """What `--source` calls it."""
+    title: str
+    """What people call it."""
+    kind: Literal["archive", "checkpoint"]
+    """A SavedModel in an archive, or a checkpoint of DeepMind's that is converted here."""
+    base_url: str
+    base_variable: str
+    """Environment variable that names a mirror in place of `base_url`."""
+    path: str
+    """What follows the base: of the archive, or of the folder that holds the checkpoint."""
+
+    @property
+    def url(self) -> str:
+        """Base (`$base_variable`, else `base_url`) and path."""
+        base = os.environ.get(self.base_variable) or self.base_url
+        return f"{base.rstrip('/')}/{self.path}"
 
 
 @dataclass(frozen=True)
@@ -15,13 +40,87 @@ class ModelSpec:
     summary: str
     label_list: str
     """Name of a packaged label list, see `i3d.labels`."""
+    contract: str
+    """What it wants to be fed, in words; the exact range is read off its graph."""
     licence: str
     citation: str
+    homepage: str
     packaged_dir: str | None = None
     """Folder in `i3d/data` that holds the model, for one that ships with i3d."""
-    tfhub_path: str | None = None
-    """Path of the model below the TensorFlow Hub base URL, for one that is fetched."""
+    hub_handle: str | None = None
+    """TensorFlow Hub's address of it, by which its client names the folder in its cache."""
+    kaggle_handle: str | None = None
+    """OWNER/MODEL/FRAMEWORK/VARIATION/VERSION on Kaggle, kagglehub's folder in its cache."""
+    sources: tuple[Source, ...] = ()
+    """Where it is fetched from, in this order."""
+    checkpoints: tuple[str, ...] = ()
+    """Published checkpoints that it may hold, see `i3d.fingerprints`; the first is the expected."""
+    weights: str | None = None
+    """Fingerprint of its weights, for one that ships with i3d."""
 
+
+TFHUB_URL = "https://tfhub.dev"
+GCS_URL = "https://storage.googleapis.com"
+KAGGLE_URL = "https://www.kaggle.com"
+DEEPMIND_URL = (
+    "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
+    "0667e889a5904b4dc122e0ded4c332f49f8df42c"
+)
+"""DeepMind's repository at the commit whose files' git blob ids i3d knows."""
+
+
+def deepmind_source(path: str) -> Source:
+    """A file or folder of DeepMind's repository google-deepmind/kinetics-i3d."""
+    return Source(
+        name="deepmind",
+        title="DeepMind's checkpoint on GitHub",
+        kind="checkpoint",
+        base_url=DEEPMIND_URL,
+        base_variable="I3D_DEEPMIND_URL",
+        path=path,
+    )
+
+
+def _sources(hub_path: str, kaggle_handle: str, checkpoint: str) -> tuple[Source, ...]:
+    """The four places that hold a model of DeepMind's."""
+    return (
+        Source(
+            name="tfhub",
+            title="TensorFlow Hub",
+            kind="archive",
+            base_url=TFHUB_URL,
+            base_variable="I3D_TFHUB_URL",
+            path=f"{hub_path}?tf-hub-format=compressed",  # tensorflow.org/hub/hosting
+        ),
+        Source(
+            name="gcs",
+            title="TensorFlow Hub's bucket",
+            kind="archive",
+            base_url=GCS_URL,
+            base_variable="I3D_GCS_URL",
+            path=f"tfhub-modules/{hub_path}.tar.gz",
+        ),
+        Source(
+            name="kaggle",
+            title="Kaggle",
+            kind="archive",
+            base_url=KAGGLE_URL,
+            base_variable="I3D_KAGGLE_URL",
+            path=f"api/v1/models/{kaggle_handle}/download",
+        ),
+        deepmind_source(f"data/checkpoints/{checkpoint}"),
+    )
+
+
+_I3D_CONTRACT = "RGB video of at least 9 frames, 25 per second, 224 x 224 pixels"
+_QUO_VADIS = (
+    "J. Carreira and A. Zisserman, Quo Vadis, Action Recognition? A New Model and the Kinetics "
+    "Dataset, CVPR 2017, arXiv:1705.07750"
+)
+_KINETICS_600 = (
+    "J. Carreira, E. Noland, A. Banki-Horvath, C. Hillier and A. Zisserman, A Short Note about "
+    "Kinetics-600, 2018, arXiv:1808.01340"
+)
 
 CATALOG = {
     spec.name: spec
@@ -30,18 +129,46 @@ CATALOG = {
             name="i3d-kinetics-400",
             summary="DeepMind's I3D (Inception-v1, RGB): 400 human actions",
             label_list="kinetics-400",
+            contract=_I3D_CONTRACT,
             licence="Apache-2.0",
-            citation="J. Carreira and A. Zisserman, Quo Vadis, Action Recognition? A New Model and "
-            "the Kinetics Dataset, CVPR 2017, arXiv:1705.07750",
-            tfhub_path="deepmind/i3d-kinetics-400/1",
+            citation=_QUO_VADIS,
+            homepage="https://github.com/google-deepmind/kinetics-i3d",
+            hub_handle="https://tfhub.dev/deepmind/i3d-kinetics-400/1",
+            kaggle_handle="deepmind/i3d-kinetics/tensorFlow1/400/1",
+            sources=_sources(
+                "deepmind/i3d-kinetics-400/1",
+                "deepmind/i3d-kinetics/tensorFlow1/400/1",
+                "rgb_imagenet",
+            ),
+            checkpoints=("rgb_imagenet", "rgb_scratch"),
+        ),
+        ModelSpec(
+            name="i3d-kinetics-600",
+            summary="DeepMind's I3D (Inception-v1, RGB): 600 human actions",
+            label_list="kinetics-600",
+            contract=_I3D_CONTRACT,
+            licence="Apache-2.0",
+            citation=f"{_QUO_VADIS}; {_KINETICS_600}",
+            homepage="https://github.com/google-deepmind/kinetics-i3d",
+            hub_handle="https://tfhub.dev/deepmind/i3d-kinetics-600/1",
+            kaggle_handle="deepmind/i3d-kinetics/tensorFlow1/600/1",
+            sources=_sources(
+                "deepmind/i3d-kinetics-600/1",
+                "deepmind/i3d-kinetics/tensorFlow1/600/1",
+                "rgb_scratch_kin600",
+            ),
+            checkpoints=("rgb_scratch_kin600",),
         ),
         ModelSpec(
             name="camera-motion",
             summary="what the camera does: nine moves; ships with i3d, needs no network",
             label_list="camera-motion",
+            contract="RGB video of at least 9 frames, 25 per second, 224 x 224 pixels",
             licence="Apache-2.0",
             citation="this project, see docs/camera-motion.md",
+            homepage="docs/camera-motion.md in i3d's repository",
             packaged_dir="camera-motion",
+            weights="sha256:f132379ba44967eac4e06eee29f506250fc187128086bae09066a0d7d4364a45",
         ),
     )
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from i3d.catalog import DEFAULT_MODEL
 from i3d.engines import load_engine
-from i3d.errors import VideoTooLongError
+from i3d.errors import CheckpointError, VideoTooLongError
 from i3d.labels import load_labels, read_labels
 from i3d.loader import VideoReader
 from i3d.predictor import Predictor
@@ -17,7 +18,7 @@ from i3d.progress import NO_PROGRESS
 from i3d.recipes import DEFAULT_RECIPE, LOW_FPS, MIN_FRAMES, get_recipe, with_overrides
 from i3d.results import ClipInfo, EngineInfo, ModelInfo, Prediction, RecipeInfo
 from i3d.sampling import ASSUMED_FPS
-from i3d.sources import find_model, fingerprint
+from i3d.sources import find_model, fingerprint, read_weights, record_files
 from i3d.transforms import to_clip_frame
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from i3d.progress import Progress
     from i3d.recipes import Recipe
     from i3d.results import VideoInfo
+    from i3d.sources import LocalModel
 
 
 MAX_FRAMES = 1500
@@ -59,11 +61,12 @@ class Classifier:
         """Find a model, fetch it where it is not on this machine yet, and load it.
 
         Args:
-            model: A name in the catalogue (`i3d-kinetics-400`, `camera-motion`), a SavedModel
-                directory, or a TensorFlow Hub handle.
+            model: A name in the catalogue (`i3d-kinetics-400`, `i3d-kinetics-600`,
+                `camera-motion`), a SavedModel directory, an archive of one, or an address; see
+                `i3d.sources.find_model`.
             labels: A text file that names the model's outputs, one a line. Without it, a model
-                outside the catalogue that has 400 outputs is taken to speak Kinetics-400, and any
-                other gets bare numbers.
+                outside the catalogue that has 400 or 600 outputs is taken to speak Kinetics-400
+                or Kinetics-600, and any other gets bare numbers.
             progress: Who wants to know.
 
         Returns:
@@ -80,23 +83,23 @@ class Classifier:
         with progress.task(f"loading {local.name}"):
             engine = load_engine(local.directory)
         num_labels = engine.contract.num_labels
-        notes: tuple[str, ...] = ()
+        notes = local.notes
         if own_labels is not None:
             names, label_list = own_labels, str(labels)
         elif local.spec is not None:
             names, label_list = load_labels(local.spec.label_list), local.spec.label_list
-        elif num_labels == 400:
-            names, label_list = load_labels("kinetics-400"), "kinetics-400"
+        elif num_labels in (400, 600):
+            label_list = f"kinetics-{num_labels}"
+            names = load_labels(label_list)
             note = (
-                f"{local.name} has 400 outputs: taken to be Kinetics-400's. "
+                f"{local.name} has {num_labels} outputs: taken to be Kinetics-{num_labels}'s. "
                 "If they are not, name them with --labels FILE."
             )
-            notes = (note,)
+            notes = (*notes, note)
         else:
             names, label_list = tuple(str(i) for i in range(num_labels)), "index"
-            notes = (f"{local.name} has {num_labels} outputs without names: --labels FILE.",)
-        info = ModelInfo(local.name, fingerprint(local.directory), num_labels, label_list)
-        return cls(Predictor(engine, names), info, notes)
+            notes = (*notes, f"{local.name} has {num_labels} outputs without names: --labels FILE.")
+        return cls(Predictor(engine, names), _describe_model(local, num_labels, label_list), notes)
 
     def classify(
         self,
@@ -171,6 +174,30 @@ class Classifier:
             engine=EngineInfo(engine.name, engine.version),
             warnings=_warnings(video, clip_info),
         )
+
+
+def _describe_model(local: LocalModel, num_labels: int, label_list: str) -> ModelInfo:
+    if local.record is not None:
+        files, weights, checkpoint = (
+            local.record.files,
+            local.record.weights,
+            local.record.checkpoint,
+        )
+    else:
+        files, weights, checkpoint = record_files(local.directory), None, None
+        with suppress(CheckpointError):  # a checkpoint that TensorFlow reads, and i3d does not
+            found = read_weights(local.directory)
+            if found is not None:
+                weights, checkpoint = found.fingerprint, found.identification.checkpoint
+    return ModelInfo(
+        name=local.name,
+        fingerprint=fingerprint(files),
+        num_labels=num_labels,
+        label_list=label_list,
+        source=local.source,
+        weights=weights,
+        checkpoint=checkpoint,
+    )
 
 
 def _read_clip(

@@ -68,6 +68,12 @@ class Decoder(Protocol):
         """Release the file. Safe to call twice."""
 
 
+def ffmpeg_version() -> str | None:
+    """The version of libavcodec in this OpenCV, such as `59.37.100`; None where it has none."""
+    found = re.search(r"avcodec:\s+YES \(([\d.]+)\)", cv2.getBuildInformation())
+    return None if found is None else found[1]
+
+
 def open_decoder(path: str, *, image_fps: float) -> Decoder:
     """Open a video, or say in one sentence why not.
 

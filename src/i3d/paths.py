@@ -21,6 +21,21 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("i3d", appauthor=False))
 
 
-def tfhub_cache_dir() -> Path:
-    """The folder given to `tensorflow_hub` for what it downloads."""
-    return cache_dir() / "tfhub"
+def models_dir() -> Path:
+    """The folder that holds one folder for each model."""
+    return cache_dir() / "models"
+
+
+def downloads_dir() -> Path:
+    """The folder of downloads that are not finished, for a later run to go on with."""
+    return cache_dir() / "downloads"
+
+
+def samples_dir() -> Path:
+    """The folder of published inputs that models are checked with."""
+    return cache_dir() / "samples"
+
+
+def package_data_dir() -> Path:
+    """The folder of the data that ship with i3d: labels, fingerprints, a model, a sample."""
+    return Path(__file__).parent / "data"

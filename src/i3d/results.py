@@ -92,6 +92,15 @@ class ModelInfo:
     """Length of the model's output."""
     label_list: str
     """Where the labels come from: a packaged list, a file, or `index` for bare numbers."""
+    source: str = "folder"
+    """Where it came from: a source of the catalogue (`tfhub`, `deepmind`), `url`, `archive`,
+    `import`, `packaged`, or `folder` for one of the user's own."""
+    weights: str | None = None
+    """`sha256:` over the names, shapes and CRC-32C of the model's tensors: equal for equal weights,
+    in whatever format they are stored. None where they can't be read."""
+    checkpoint: str | None = None
+    """Which of DeepMind's published checkpoints the weights are, tensor by tensor
+    (`rgb_imagenet`); None for none of them."""
 
 
 @dataclass(frozen=True)

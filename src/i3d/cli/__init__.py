@@ -14,8 +14,10 @@ import click
 
 from i3d import __version__
 from i3d.cli.classify import classify_command
+from i3d.cli.doctor import doctor_command
 from i3d.cli.errors import ErrorGroup
 from i3d.cli.labels import labels_command
+from i3d.cli.model import model_group
 from i3d.errors import ExitCode
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -40,6 +42,8 @@ def cli() -> None:
 
 cli.add_command(classify_command)
 cli.add_command(labels_command)
+cli.add_command(model_group)
+cli.add_command(doctor_command)
 
 
 def main() -> None:

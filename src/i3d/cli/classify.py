@@ -12,6 +12,7 @@ import click
 from i3d.catalog import DEFAULT_MODEL
 from i3d.cli.completion import complete_files, complete_models
 from i3d.cli.errors import show_error, show_note, show_warning
+from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.errors import (
@@ -88,8 +89,8 @@ def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None
     show_default=True,
     metavar="NAME|DIR|URL",
     shell_complete=complete_models,
-    help="A model's name, a SavedModel folder, or a TensorFlow Hub handle. camera-motion "
-    "ships with i3d.",
+    help="A model's name, a SavedModel folder, an archive of one, or an address (of an archive, a "
+    "TensorFlow Hub handle, a page on Kaggle). camera-motion ships with i3d.",
 )
 @click.option(
     "--labels",
@@ -162,7 +163,8 @@ def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None
     shell_complete=complete_files,
     help="Write the result to FILE.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow and FFmpeg log.")
+@offline_option
+@verbose_option
 def classify_command(
     videos: tuple[str, ...],
     model: str,

@@ -92,6 +92,7 @@ def error_as_dict(error: I3DError) -> dict[str, Any]:
         "exit_code": int(error.exit_code),
         "message": encodable(error.message),
         "hint": None if error.hint is None else encodable(error.hint),
+        "details": [encodable(line) for line in error.details],
     }
 
 
@@ -129,7 +130,10 @@ def _prediction_as_dict(prediction: Prediction) -> dict[str, Any]:
         },
         "model": {
             "name": encodable(model.name),
+            "source": model.source,
             "fingerprint": model.fingerprint,
+            "weights": model.weights,
+            "checkpoint": model.checkpoint,
             "num_labels": model.num_labels,
             "label_list": encodable(model.label_list),
         },

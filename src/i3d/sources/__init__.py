@@ -1,22 +1,36 @@
-"""Finds a model: from a name, a folder or a web address to a SavedModel directory."""
+"""Finds a model: from a name, a folder, an archive or an address to a SavedModel directory."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.catalog import CATALOG, DEFAULT_MODEL, get_model
-from i3d.errors import ModelLoadError, UnknownNameError
+from i3d.download.attempts import shown
+from i3d.errors import (
+    ModelLoadError,
+    ModelNotInstalledError,
+    TransferError,
+    UnknownNameError,
+    UsageError,
+)
+from i3d.paths import package_data_dir
 from i3d.progress import NO_PROGRESS
-from i3d.sources.tfhub import fetch_from_tfhub, handle_of
+from i3d.sources.cache import lock
+from i3d.sources.fetching import fetch_model, fetch_own
+from i3d.sources.importing import import_archive
+from i3d.sources.inspection import read_weights
+from i3d.sources.installed import InstalledModel, open_installed
+from i3d.sources.records import fingerprint, record_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from i3d.catalog import ModelSpec
     from i3d.progress import Progress
+    from i3d.sources.records import ModelRecord
 
 
 @dataclass(frozen=True)
@@ -29,41 +43,64 @@ class LocalModel:
     """A folder that holds `saved_model.pb`; its content is not checked yet."""
     spec: ModelSpec | None
     """Its record in the catalogue; None for a model of the user's own."""
+    record: ModelRecord | None = None
+    """Where it came from; None for a packaged model and for a folder of the user's own."""
+    notes: tuple[str, ...] = ()
+    """Sentences about it that a user should read."""
+
+    @property
+    def source(self) -> str:
+        """Where it came from: the record's source, `packaged`, or `folder`."""
+        if self.record is not None:
+            return self.record.source
+        return "folder" if self.spec is None else "packaged"
 
 
 def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) -> LocalModel:
-    """Find a model, and fetch it where it is not on this machine yet.
+    """Find a model, and fetch it where it is not on this machine yet, or is damaged.
 
     Args:
-        model: A name in the catalogue, a SavedModel directory, or a TensorFlow Hub handle
-            (`https://tfhub.dev/deepmind/i3d-kinetics-400/1`). A name in the catalogue wins over a
-            folder of the same name: write `./NAME` for the folder.
+        model: A name in the catalogue, a SavedModel directory, an archive that holds one, or an
+            address: an archive's, a TensorFlow Hub handle
+            (`https://tfhub.dev/deepmind/i3d-kinetics-400/1`), a model's page on Kaggle. A name in
+            the catalogue wins over a folder of the same name: write `./NAME` for the folder.
         progress: Who wants to know about a download.
 
     Returns:
-        The model's place on this machine.
+        The model's place on this machine. What was fetched is compared with its record on every
+        call, byte by byte.
 
     Raises:
-        UnknownNameError: There is no model of that name, and no such folder.
-        ModelLoadError: `model` is a file.
-        TransferError: A download failed, or its cache can't be written.
+        UnknownNameError: There is no model of that name, and no such file or folder.
+        TransferError: It could not be fetched, or the cache can't be written.
+        ModelLoadError: What the archive or address gives can't be used.
+        EngineNotInstalledError: A model was fetched and can't be checked without TensorFlow.
     """
     if model in CATALOG:
         spec = get_model(model)
         if spec.packaged_dir is not None:
-            data = Path(str(resources.files("i3d"))) / "data"
-            return LocalModel(model, data / spec.packaged_dir, spec)
-        return LocalModel(model, fetch_from_tfhub(handle_of(spec), progress=progress), spec)
-    if "://" in model:
-        return LocalModel(model, fetch_from_tfhub(model, progress=progress), None)
-    directory = Path(os.path.expanduser(model))  # noqa: PTH111  (leaves `~nobody` as it is)
-    if os.path.isdir(directory):  # noqa: PTH112  (no error on a name that is too long)
-        return LocalModel(model, directory, None)
-    if os.path.exists(directory):  # noqa: PTH110  (the same)
-        raise ModelLoadError(
-            f"The model {model} is a file, and a model is a folder.",
-            hint="Give the folder that holds saved_model.pb and variables/.",
+            return LocalModel(model, packaged_folder(spec), spec)
+        installed, notes = _installed_or_fetched(
+            model, lambda: fetch_model(spec, progress=progress), progress
         )
+        return LocalModel(
+            model,
+            installed.directory,
+            spec,
+            installed.record,
+            (*notes, *_doubts(installed.record)),
+        )
+    if "://" in model:
+        installed, notes = _installed_or_fetched(
+            shown(model), lambda: fetch_own(model, progress=progress), progress
+        )
+        return LocalModel(shown(model), installed.directory, None, installed.record, notes)
+    path = Path(os.path.expanduser(model))  # noqa: PTH111  (leaves `~nobody` as it is)
+    if os.path.isdir(path):  # noqa: PTH112  (no error on a name that is too long)
+        return LocalModel(model, path, None)
+    if os.path.exists(path):  # noqa: PTH110  (the same)
+        installed = import_archive(path, progress=progress)
+        return LocalModel(model, installed.directory, None, installed.record)
     if "/" in model or "\\" in model:
         raise UnknownNameError(
             f"There is no model folder {model}.",
@@ -73,33 +110,131 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
     raise AssertionError(model)  # get_model raises for a name that is not in the catalogue
 
 
-def fingerprint(directory: Path) -> str:
-    """Identify a model by the names and contents of its files.
+def fetch_again(
+    model: str, *, source: str | None = None, force: bool = False, progress: Progress = NO_PROGRESS
+) -> LocalModel:
+    """Fetch a model also where it is on this machine already.
 
     Args:
-        directory: A model's folder.
-
-    Returns:
-        `sha256:` and the SHA-256, in hexadecimal, of the lines `DIGEST  NAME` (digest of the
-        content, two spaces, path below the folder with forward slashes) of its files in the order
-        of their names, as `sha256sum` prints them.
+        model: A name in the catalogue, or an address.
+        source: Take it from this source alone. One that came from it, and is whole, is kept.
+        force: Fetch it also then.
+        progress: Who wants to know.
 
     Raises:
-        ModelLoadError: A file can't be read.
+        UsageError: It is not one that can be fetched, or it has only one source.
+        UnknownNameError: It has no such source.
+        TransferError: It could not be fetched. The one that was there before stays.
+        ModelLoadError: What an address gives can't be used.
+        EngineNotInstalledError: It can't be checked without TensorFlow.
     """
-    total = hashlib.sha256()
-    try:
-        files = {
-            path.relative_to(directory).as_posix(): path
-            for path in directory.rglob("*")
-            if path.is_file()
-        }
-        for name in sorted(files):
-            digest = hashlib.sha256(files[name].read_bytes()).hexdigest()
-            total.update(f"{digest}  {name}\n".encode("utf-8", "surrogateescape"))
-    except OSError as error:
-        raise ModelLoadError(
-            f"The model in {directory} cannot be read: {error.strerror or error}.",
-            hint="Check the permissions of its files.",
-        ) from error
-    return f"sha256:{total.hexdigest()}"
+    spec = CATALOG.get(model)
+    if spec is None and "://" not in model and not os.path.exists(model):  # noqa: PTH110
+        get_model(model)
+    if (spec is None and "://" not in model) or (spec is not None and not spec.sources):
+        raise UsageError(
+            f"{model} is on this machine and not fetched from anywhere.",
+            hint="Models that can be fetched: "
+            + ", ".join(name for name, entry in CATALOG.items() if entry.sources),
+        )
+    if spec is None:
+        if source is not None:
+            raise UsageError(f"{model} is an address, and has no other source.")
+        with lock(shown(model), progress):
+            installed = fetch_own(model, progress=progress)
+        return LocalModel(shown(model), installed.directory, None, installed.record)
+    with lock(model, progress):
+        present = open_installed(model)
+        keep = not force and present is not None and present.record.source == source
+        if present is not None and keep and not present.damage():
+            installed = present
+        else:
+            installed = fetch_model(spec, source=source, progress=progress)
+    return LocalModel(model, installed.directory, spec, installed.record, _doubts(installed.record))
+
+
+def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
+    """Find a model that is on this machine already, damaged or not; nothing is fetched.
+
+    Args:
+        model: As for `find_model`; an archive's path is not taken.
+
+    Raises:
+        UnknownNameError: There is no model of that name, and no such folder.
+        ModelNotInstalledError: It would have to be fetched.
+        CacheError: The cache can't be read.
+    """
+    spec = CATALOG.get(model)
+    if spec is not None and spec.packaged_dir is not None:
+        return LocalModel(model, packaged_folder(spec), spec)
+    if spec is None and "://" not in model:
+        if os.path.isfile(model):  # noqa: PTH113
+            raise UnknownNameError(
+                f"{model} is a file, and not a model's folder.",
+                hint="To install a model from an archive: i3d model import FILE",
+            )
+        return find_model(model)
+    installed = open_installed(model)
+    if installed is None:
+        raise ModelNotInstalledError(
+            f"The model {model} is not on this machine.",
+            hint=f"Fetch it: i3d model fetch {model}",
+        )
+    notes = () if spec is None else _doubts(installed.record)
+    return LocalModel(model, installed.directory, spec, installed.record, notes)
+
+
+def packaged_folder(spec: ModelSpec) -> Path:
+    """The folder of a model that ships with i3d."""
+    assert spec.packaged_dir is not None
+    return package_data_dir() / spec.packaged_dir
+
+
+def _installed_or_fetched(
+    name: str, fetch: Callable[[], InstalledModel], progress: Progress
+) -> tuple[InstalledModel, tuple[str, ...]]:
+    """Give the installed model if it is whole; else fetch it, one process at a time."""
+    installed = open_installed(name)
+    if installed is not None and not installed.damage():
+        return installed, ()
+    notes: tuple[str, ...] = ()
+    with lock(name, progress):
+        installed = open_installed(name)
+        problems = () if installed is None else installed.damage()
+        if installed is not None and not problems:
+            return installed, ()  # another process was faster
+        try:
+            fetched = fetch()
+        except (TransferError, ModelLoadError) as error:
+            if installed is not None:
+                error.details = (
+                    f"The one in {installed.directory} is damaged: {'; '.join(problems)}.",
+                    *error.details,
+                )
+            raise
+        if problems:
+            notes = (f"{name} was damaged ({'; '.join(problems)}) and was fetched again.",)
+        return fetched, notes
+
+
+def _doubts(record: ModelRecord) -> tuple[str, ...]:
+    """What a user should know of a model of the catalogue whose weights nobody published."""
+    if record.checkpoint is not None:
+        return ()
+    note = (
+        f"The weights of {record.name} (from {record.source}) are none that DeepMind published "
+        f"on GitHub. More: i3d model verify {record.name}"
+    )
+    return (note,)
+
+
+__all__ = [
+    "LocalModel",
+    "fetch_again",
+    "find_installed",
+    "find_model",
+    "fingerprint",
+    "packaged_folder",
+    "read_weights",
+    "record_files",
+]

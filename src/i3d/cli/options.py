@@ -1,0 +1,59 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _set_offline(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    before = os.environ.get("I3D_OFFLINE")
+    os.environ["I3D_OFFLINE"] = "1"
+
+    def restore() -> None:
+        if before is None:
+            del os.environ["I3D_OFFLINE"]
+        else:
+            os.environ["I3D_OFFLINE"] = before
+
+    ctx.call_on_close(restore)
+
+
+def offline_option(command: Command) -> Command:
+    """`--offline`: what the environment variable does, for one run."""
+    return click.option(
+        "--offline",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_offline,
+        help="Never use the network (the same as I3D_OFFLINE=1).",
+    )(command)
+
+
+def verbose_option(command: Command) -> Command:
+    """`-v`: let libraries be heard."""
+    return click.option(
+        "-v", "--verbose", is_flag=True, help="Show what TensorFlow and FFmpeg log."
+    )(command)
+
+
+def format_option(command: Command) -> Command:
+    """`--format`: for people, or for programs."""
+    return click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="A table for people, or JSON (its fields are in docs/json.md).",
+    )(command)

@@ -1,0 +1,123 @@
+"""What a model is: its weights against the published ones, and what its graph says."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from i3d import __version__
+from i3d.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
+from i3d.engines import load_engine
+from i3d.errors import CheckpointError, ModelLoadError
+from i3d.fingerprints import identify, network_tensors, weights_fingerprint
+from i3d.labels import LABEL_LISTS
+from i3d.sources.records import ModelRecord, record_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from i3d.catalog import ModelSpec
+    from i3d.fingerprints import Identification
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a model's tensors are."""
+
+    fingerprint: str
+    identification: Identification
+    num_parameters: int
+
+
+def read_weights(directory: Path) -> Weights | None:
+    """Read and identify the weights of a SavedModel or of a checkpoint's folder.
+
+    Returns:
+        What they are; None for a model that has none that can be read, such as one whose weights
+        are constants in its graph.
+
+    Raises:
+        CheckpointError: There is a checkpoint, and it is damaged.
+    """
+    prefix = checkpoint_prefix(directory)
+    if prefix is None:
+        return None
+    checkpoint = open_checkpoint(prefix)
+    found = identify(checkpoint)
+    network = network_tensors(checkpoint).values() if found.architecture_matches else None
+    return Weights(weights_fingerprint(checkpoint), found, num_parameters(checkpoint, network))
+
+
+def inspect_model(
+    directory: Path,
+    name: str,
+    *,
+    spec: ModelSpec | None,
+    source: str,
+    location: str,
+    converted: bool,
+) -> ModelRecord:
+    """Check that a folder holds the model it should, whole, and describe it.
+
+    Args:
+        directory: The SavedModel's folder.
+        name: What the model is called.
+        spec: Its record in the catalogue; None for one that is not in it, whose weights may then
+            be any.
+        source: Which kind of place it came from.
+        location: Its URL or path.
+        converted: Whether i3d made the SavedModel from a checkpoint.
+
+    Returns:
+        The record to install it with.
+
+    Raises:
+        ModelLoadError: It is damaged, not the model of the catalogue, or can't be loaded.
+        EngineNotInstalledError: TensorFlow can't be imported.
+    """
+    if not (directory / "saved_model.pb").is_file():
+        raise ModelLoadError("It has no saved_model.pb: it is not a TensorFlow model.")
+    weights = read_weights(directory)
+    if weights is not None and weights.identification.damaged:
+        raise CheckpointError(
+            f"Its tensor {weights.identification.damaged[0]} is damaged (CRC-32C)."
+        )
+    if spec is not None:
+        _check_identity(weights, spec)
+    contract = load_engine(directory).contract
+    if spec is not None and contract.num_labels != LABEL_LISTS[spec.label_list].num_labels:
+        raise ModelLoadError(
+            f"It has {contract.num_labels} outputs, and {spec.name} has "
+            f"{LABEL_LISTS[spec.label_list].num_labels}."
+        )
+    return ModelRecord(
+        name=name,
+        source=source,
+        location=location,
+        installed_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        i3d_version=__version__,
+        converted=converted,
+        num_labels=contract.num_labels,
+        num_parameters=None if weights is None else weights.num_parameters,
+        input_range=contract.input_range,
+        input_range_reason=contract.input_range_reason,
+        receptive_field=contract.receptive_field,
+        stride=contract.stride,
+        weights=None if weights is None else weights.fingerprint,
+        checkpoint=None if weights is None else weights.identification.checkpoint,
+        files=record_files(directory),
+    )
+
+
+def _check_identity(weights: Weights | None, spec: ModelSpec) -> None:
+    """Refuse another network; other weights of the same network are told of, not refused."""
+    if weights is None:
+        raise ModelLoadError("It has no variables, and I3D has 230.")
+    found = weights.identification
+    if found.checkpoint is not None and found.checkpoint not in spec.checkpoints:
+        raise ModelLoadError(f"It is {found.checkpoint}, not {spec.name}.")
+    if found.closest not in spec.checkpoints or not found.architecture_matches:
+        raise ModelLoadError(
+            f"It is another network than {spec.name}: its tensors have other names or shapes."
+        )
