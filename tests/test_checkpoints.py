@@ -12,6 +12,11 @@ import numpy as np
 import pytest
 
 import i3d
+from i3d.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
+from i3d.checkpoints.index import MAX_INDEX_BYTES, MAX_NAME_BYTES
+from i3d.errors import CheckpointError
+from i3d.fingerprints import canonical_name, published
+
 from checkpoint_files import (
     TYPE_NUMBERS,
     Entry,
@@ -23,10 +28,6 @@ from checkpoint_files import (
     with_trailer,
     write_bundle,
 )
-from i3d.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
-from i3d.checkpoints.index import MAX_INDEX_BYTES, MAX_NAME_BYTES
-from i3d.errors import CheckpointError
-from i3d.fingerprints import canonical_name, published
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -293,6 +293,13 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> Non
     assert "\n" not in message
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
+def test_a_folder_whose_name_is_not_utf8_is_an_error_of_ours(tmp_path: Path) -> None:
+    weights = reference_i3d.random_weights(narrow_shapes())
+    with pytest.raises(CacheError, match="is not UTF-8"):
+        write_saved_model(weights, tmp_path / os.fsdecode(b"caf\xe9"))
+
+
 PROGRAM = """
 import sys, pathlib
 sys.path.insert(0, {tests!r})

@@ -11,14 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from checkpoint_files import (
-    Entry,
-    index_entries,
-    index_table,
-    random_weights,
-    write_bundle,
-    write_checkpoint,
-)
 from i3d.checkpoints import Checkpoint, num_parameters, open_checkpoint
 from i3d.errors import CheckpointError, ModelLoadError
 from i3d.fingerprints import (
@@ -34,6 +26,15 @@ from i3d.fingerprints import (
     weights_fingerprint,
 )
 from i3d.labels import load_labels
+
+from checkpoint_files import (
+    Entry,
+    index_entries,
+    index_table,
+    random_weights,
+    write_bundle,
+    write_checkpoint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

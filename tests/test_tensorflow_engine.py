@@ -812,21 +812,44 @@ def test_a_wrong_size_is_an_error_of_ours(plain: Engine) -> None:
 
 
 class _Broken:
-    """Makes the import of tensorflow_hub fail as it does with setuptools 82."""
+    """Makes the import of tensorflow_hub fail."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "tensorflow_hub":
-            raise ModuleNotFoundError("No module named 'pkg_resources'", name="pkg_resources")
+            raise self._error
 
 
-def test_a_missing_pkg_resources_says_what_to_install(
-    plain_dir: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        # setuptools 82
+        (ModuleNotFoundError("No module named 'pkg_resources'", name="pkg_resources"), "tools<82"),
+        # a protobuf that is newer than TensorFlow's generated code
+        (TypeError("Descriptors cannot be created directly."), "Install i3d again"),
+        # a read-only machine
+        (FileNotFoundError(2, "No usable temporary directory found"), "TMPDIR"),
+    ],
+    ids=["setuptools", "protobuf", "no temporary folder"],
+)
+def test_a_tensorflow_that_cannot_be_imported_says_what_to_do(
+    plain_dir: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, hint: str
 ) -> None:
     monkeypatch.delitem(sys.modules, "tensorflow_hub", raising=False)
-    monkeypatch.setattr(sys, "meta_path", [_Broken(), *sys.meta_path])
-    with pytest.raises(EngineNotInstalledError, match="pkg_resources") as caught:
+    monkeypatch.setattr(sys, "meta_path", [_Broken(error), *sys.meta_path])
+    with pytest.raises(EngineNotInstalledError, match="TensorFlow cannot be imported") as caught:
         load_engine(plain_dir)
-    assert "setuptools<82" in str(caught.value.hint)
+    assert hint in str(caught.value.hint)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
+def test_a_path_that_is_not_utf8_is_told_as_such(plain_dir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    shutil.copytree(plain_dir, folder)
+    with pytest.raises(ModelLoadError, match="is not UTF-8"):
+        load_engine(folder)
 
 
 def run_python(program: str) -> subprocess.CompletedProcess[str]:

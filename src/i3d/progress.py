@@ -31,9 +31,15 @@ class Progress(Protocol):
             since the last call.
         """
 
+    def note(self, sentence: str) -> None:
+        """Tell something that should be known now, also where no progress is shown."""
+
 
 class NoProgress:
     """Nobody is watching."""
+
+    def note(self, sentence: str) -> None:
+        """Do nothing."""
 
     @contextmanager
     def task(

@@ -67,7 +67,8 @@ class Checkpoint:
         if name not in self.tensors:
             raise CheckpointError(f"The checkpoint {self.prefix} has no tensor named {name!r}.")
         tensor = self.tensors[name]
-        if tensor.dtype not in np.sctypeDict:
+        # TensorFlow, once imported, adds its bfloat16 to NumPy's types.
+        if tensor.dtype not in np.sctypeDict or tensor.dtype == "bfloat16":
             raise CheckpointError(
                 f"The tensor {name} of the checkpoint {self.prefix} is of {_type(tensor)}, which "
                 "i3d does not read.",

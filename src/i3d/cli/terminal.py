@@ -8,7 +8,8 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from i3d.progress import NO_PROGRESS
+from i3d.cli.errors import show_note
+from i3d.progress import NoProgress
 from i3d.report.escaping import printable
 
 if TYPE_CHECKING:
@@ -68,12 +69,19 @@ def libraries_silenced(*, verbose: bool) -> Iterator[None]:
 
 
 def progress_on_terminal() -> Progress:
-    """Give a progress display on standard error, or a silent one where that is no terminal."""
+    """Give a progress display on standard error; where that is no terminal, only notes."""
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    return _TerminalProgress() if is_terminal else NO_PROGRESS
+    return _TerminalProgress() if is_terminal else _Notes()
 
 
-class _TerminalProgress:
+class _Notes(NoProgress):
+    """Says what should be known now, and shows no progress."""
+
+    def note(self, sentence: str) -> None:
+        show_note(sentence)
+
+
+class _TerminalProgress(_Notes):
     """`i3d.progress.Progress` on Rich.
 
     A display lives as long as its outermost task and leaves no trace: results are written between
@@ -96,7 +104,8 @@ class _TerminalProgress:
             try:
                 yield lambda num_units: display.advance(task_id, num_units)
             finally:
-                display.remove_task(task_id)
+                if len(display.task_ids) > 1:  # the outermost goes with the display
+                    display.remove_task(task_id)
 
 
 def _new_display() -> AbstractContextManager[Any]:

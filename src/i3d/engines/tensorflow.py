@@ -19,7 +19,7 @@ from i3d.engines.tf_graph import (
     find_step_logits,
     find_temporal_field,
 )
-from i3d.engines.tf_import import first_line, import_tensorflow
+from i3d.engines.tf_import import first_line, import_tensorflow, is_usable_path
 from i3d.errors import EngineError, ModelLoadError
 from i3d.transforms import scale_pixels
 
@@ -101,6 +101,11 @@ def load(model_dir: Path) -> TensorFlowEngine:
         raise ModelLoadError(
             f"{model_dir} is not a TensorFlow model: it has no saved_model.pb.",
             hint="Give the folder that holds saved_model.pb and variables/.",
+        )
+    if not is_usable_path(model_dir):
+        raise ModelLoadError(
+            f"TensorFlow cannot load the model in {model_dir}: the path is not UTF-8.",
+            hint="Rename the folder.",
         )
     tf, hub = import_tensorflow()
     try:

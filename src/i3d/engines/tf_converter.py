@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from i3d.engines.tf_import import first_line, import_tensorflow
+from i3d.engines.tf_import import first_line, import_tensorflow, is_usable_path
 from i3d.errors import CacheError, CheckpointError
 
 if TYPE_CHECKING:
@@ -133,6 +133,11 @@ def write_saved_model(weights: Weights, directory: Path) -> None:
         CacheError: The files can't be written.
     """
     values = _Checked(weights).values
+    if not is_usable_path(directory):
+        raise CacheError(
+            f"TensorFlow cannot write to {directory}: the path is not UTF-8.",
+            hint="Choose another cache folder in I3D_CACHE_DIR.",
+        )
     tf, _ = import_tensorflow()
     v1 = tf.compat.v1
     try:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i3d.errors import EngineNotInstalledError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def import_tensorflow() -> tuple[Any, Any]:
@@ -27,12 +30,12 @@ def import_tensorflow() -> tuple[Any, Any]:
             warnings.simplefilter("ignore")  # tensorflow_hub: "pkg_resources is deprecated"
             import tensorflow as tf
             import tensorflow_hub
-    except ImportError as error:
-        missing = error.name or str(error)
-        if missing == "pkg_resources":
+    except Exception as error:  # protobuf raises TypeError for code that is older than itself
+        hint = "Install i3d again: pip install --upgrade --force-reinstall i3d"
+        if isinstance(error, ImportError) and (error.name or str(error)) == "pkg_resources":
             hint = 'setuptools 82 removed it: pip install "setuptools<82"'
-        else:
-            hint = "Install i3d again: pip install --upgrade --force-reinstall i3d"
+        elif isinstance(error, FileNotFoundError):  # absl: no usable temporary directory
+            hint = "Name a folder for temporary files in TMPDIR."
         raise EngineNotInstalledError(
             f"TensorFlow cannot be imported: {first_line(error)}", hint=hint
         ) from error
@@ -40,6 +43,15 @@ def import_tensorflow() -> tuple[Any, Any]:
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
         logging.getLogger("absl").setLevel(logging.ERROR)
     return tf, tensorflow_hub
+
+
+def is_usable_path(directory: Path) -> bool:
+    """Tell whether TensorFlow can use a folder: its paths are UTF-8."""
+    try:
+        str(directory.absolute()).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _NOT_THE_REASON = (
