@@ -10,6 +10,7 @@ import lzma
 import os
 import stat
 import struct
+import sys
 import tarfile
 import zipfile
 from contextlib import contextmanager
@@ -251,6 +252,37 @@ def test_a_giant_name_is_not_read_into_memory(saved: Saved, target: Path) -> Non
     bomb = header("x", tarfile.GNUTYPE_LONGNAME, size=2_000_000)
     content = gzip.compress(bomb.tobuf() + bytes(2_000_384) + tar_of(("x", b"x")))
     assert refused(saved(content), target) == "it is damaged or cut off"
+
+
+def test_thousands_of_long_names_in_a_row_are_damage(saved: Saved, target: Path) -> None:
+    long_name = header("x", tarfile.GNUTYPE_LONGNAME, size=2).tobuf() + b"x".ljust(512, b"\0")
+    content = gzip.compress(long_name * 3000 + tar_of(("x", b"x")))
+    assert refused(saved(content), target) == "it is damaged or cut off"
+
+
+def test_an_archive_that_needs_more_memory_than_there_is_is_damaged(
+    saved: Saved, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile.ZipFile, "infolist", fail)
+    assert refused(saved(zip_of(("x", b"x"))), target) == "it is damaged or cut off"
+
+
+def test_a_long_list_of_contents_is_refused_before_it_is_read(
+    saved: Saved, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = saved(zip_of(*[(str(number), b"") for number in range(30_000)]))
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # whoever opens it fails
+    assert refused(archive, target) == "it holds more than 10000 files"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the longest path differs")
+def test_a_name_that_the_disk_refuses_is_the_archives_fault(saved: Saved, target: Path) -> None:
+    name = "/".join(["\N{GRINNING FACE}" * 63] * 16)  # 1023 characters, 4047 bytes
+    archive = saved(tar_of((name, b"x")))
+    assert refused(archive, target) == "it holds a name that this disk refuses"
 
 
 @pytest.mark.parametrize("pack", [tar_of, zip_of])

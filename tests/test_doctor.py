@@ -20,7 +20,8 @@ import pytest
 import i3d.doctor
 from i3d.catalog import DEFAULT_MODEL
 from i3d.doctor import Check, exit_code, run_checks
-from i3d.errors import ExitCode
+from i3d.doctor.check import guarded
+from i3d.errors import EngineNotInstalledError, ExitCode
 from i3d.sources.local_caches import tfhub_cache_folder
 
 from installed_models import change_byte, install_copy, write_module, write_small_module
@@ -105,7 +106,7 @@ def test_a_machine_on_which_the_main_job_works(
         ("raise ImportError('libcuda.so: no such file')", "libcuda.so: no such file"),
         (
             "raise TypeError('Descriptors cannot be created directly.')",
-            "TypeError: Descriptors cannot be created directly.",
+            "TensorFlow cannot be imported: Descriptors cannot be created directly",
         ),
     ],
     ids=["ImportError", "TypeError"],
@@ -219,7 +220,9 @@ def test_a_whole_model_in_the_cache_of_tensorflow_hub_is_enough(
     (folder / "saved_model.pb").unlink()
     (folder / "variables" / "variables.index").unlink()
     checks = list(run_checks())
-    assert by_name(checks)["tfhub-cache"].detail.startswith("half deleted: ")
+    assert "half deleted: saved_model.pb, variables/variables.index missing" in (
+        by_name(checks)["tfhub-cache"].detail
+    )
     assert exit_code(checks) is ExitCode.TRANSFER
 
 
@@ -289,6 +292,77 @@ def test_a_timeout_that_makes_no_sense_is_a_failure(monkeypatch: pytest.MonkeyPa
     checks = list(run_checks())
     assert exit_code(checks) is ExitCode.USAGE
     assert "'soon', which is not a number of seconds" in checks[-2].detail
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("value", ["http://[bad", "http://host:port", "mirror.example"])
+def test_a_mirror_whose_address_is_none_is_told_by_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    install_copy(write_small_module(tmp_path / "model"))
+    monkeypatch.setenv("I3D_GCS_URL", value)
+    checks = list(run_checks())
+    assert "tfhub-cache" not in by_name(checks), "what is not there is not worth a line"
+    check = by_name(checks)["source gcs"]
+    assert check.status == "warning"
+    assert check.detail == f"I3D_GCS_URL is {value}, which is not a web address"
+    assert check.hint == "Correct or unset I3D_GCS_URL."
+    assert exit_code(checks) is ExitCode.OK, "the model is here"
+
+
+@pytest.mark.usefixtures("quick", "one_source")
+def test_a_cache_of_another_user_is_not_counted_on(
+    models: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(os, "geteuid"):
+        pytest.skip("Windows has no such owners")
+    folder = tfhub_cache_folder(f"https://tfhub.dev/deepmind/{DEFAULT_MODEL}/1")
+    write_module(models.checkpoint(), folder)
+    if os.geteuid() == 0:  # whose files everybody trusts
+        os.chown(folder, 12345, -1)
+    else:
+        other = os.geteuid() + 1
+        monkeypatch.setattr(os, "geteuid", lambda: other)
+    check = by_name(list(run_checks()))["tfhub-cache"]
+    assert check.status == "warning"
+    assert check.detail == f"{folder}: it belongs to another user, so it is not trusted"
+
+
+# A system without a folder for temporary files
+
+NO_TEMPORARY_FOLDER = FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/']")
+
+
+@pytest.mark.usefixtures("quick", "one_source")
+def test_without_a_folder_for_temporary_files_the_report_comes_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse() -> str:
+        raise NO_TEMPORARY_FOLDER
+
+    monkeypatch.delenv("TFHUB_CACHE_DIR")
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    checks = list(run_checks())
+    assert exit_code(checks) is ExitCode.OK
+    hints = [str(check.hint) for check in checks]
+    assert not any("--force-reinstall" in hint for hint in hints)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NO_TEMPORARY_FOLDER, EngineNotInstalledError("TensorFlow ...", hint="Set TMPDIR.")],
+    ids=["found by us", "found by TensorFlow"],
+)
+def test_a_package_that_lacks_a_folder_for_temporary_files_is_not_to_be_reinstalled(
+    error: Exception,
+) -> None:
+    def refuse() -> Check:
+        raise error
+
+    check = guarded("engine", refuse)
+    assert check.status == "failed"
+    assert "TMPDIR" in str(check.hint)
+    assert "reinstall" not in str(check.hint)
 
 
 # Packages
@@ -388,6 +462,7 @@ def test_passwords_and_keys_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> No
         mirror = server.url.replace("://", "://me:sec%40ret@")
         monkeypatch.setenv("I3D_GCS_URL", mirror)
         monkeypatch.setenv("I3D_TFHUB_URL", "http://127.0.0.1:9/?token=sec%40ret")
+        monkeypatch.setenv("I3D_KAGGLE_URL", "https://me:sec/ret@mirror.example/x")
         monkeypatch.setenv("https_proxy", "me:sec@ret@proxy.example:3128")
         monkeypatch.setenv("ALL_PROXY", "socks5://me:sec@ret@proxy.example")
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -400,6 +475,10 @@ def test_passwords_and_keys_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> No
     assert found["https_proxy"].detail == "***@proxy.example:3128"
     assert found["ALL_PROXY"].detail == "socks5://***@proxy.example"
     assert found["NO_PROXY"].detail == "127.0.0.1"
+    assert found["I3D_KAGGLE_URL"].detail == "https://***@mirror.example/x"
+    assert found["source kaggle"].detail == (
+        "I3D_KAGGLE_URL is https://***@mirror.example/x, which is not a web address"
+    )
     assert found["source gcs"].status == "ok", "the password is used all the same"
     assert "KAGGLE_API_TOKEN" not in found
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import filelock
 import pytest
@@ -33,7 +33,9 @@ from i3d.download import (
     download,
     is_offline,
     patience_seconds,
+    place,
     reach,
+    shown,
     transfer,
 )
 from i3d.errors import CacheError, DownloadError, UsageError
@@ -119,7 +121,7 @@ def fails(url: str, target: Path, **options: object) -> DownloadError:
         download(url, target, **options)
     error = caught.value
     assert not target.exists()
-    assert error.reason in str(error)
+    assert error.clause == error.reason
     assert str(error).endswith(f" cannot be downloaded: {error.reason}.")
     return error
 
@@ -519,15 +521,49 @@ def test_a_password_in_the_address_is_used_and_never_shown(server: WebServer, ta
         assert server.url in text
 
 
-def test_a_password_is_not_written_to_the_disk(server: WebServer, target: Path) -> None:
+@pytest.mark.parametrize(
+    ("userinfo", "query"), [("me:secret@", ""), ("", "?signature=secret")], ids=["password", "key"]
+)
+def test_a_password_or_a_key_is_not_written_to_the_disk(
+    server: WebServer, target: Path, userinfo: str, query: str
+) -> None:
     server.resources["/file"].faults = [Fault(cut_after=100_000), 404]
-    url = server.url.replace("//", "//me:secret@") + "/file"
+    url = server.url.replace("//", f"//{userinfo}") + f"/file{query}"
     fails(url, target)
     (notes,) = target.parent.glob("*.json")
-    assert json.loads(notes.read_text())["url"] == server.url + "/file"
+    assert "secret" not in notes.read_text()
     server.requests.clear()
     download(url, target)
     assert ranges(server) == ["bytes=100000-"]
+
+
+@pytest.mark.parametrize(
+    ("url", "text", "host"),
+    [
+        ("https://user:pass@host:81/x", "https://host:81/x", "host:81"),
+        ("https://user:p@ss@host/x", "https://host/x", "host"),
+        ("https://user:pa/ss@host/x", "https://host/x", "host"),
+        ("https://user:pa?ss@host/x", "https://host/x", "host"),
+        ("https://user:pa#s@s@host/x", "https://host/x", "host"),
+        ("http://user:pass@[::1]:81/x", "http://[::1]:81/x", "[::1]:81"),
+        # What looks alike and is no password.
+        ("https://host:81/@scope/x", "https://host:81/@scope/x", "host:81"),
+        ("https://host/x?mail=a@b", "https://host/x?mail=a@b", "host"),
+        ("https://user:pass@host/@scope/x", "https://host/@scope/x", "host"),
+        ("http://[::1]/a@b", "http://[::1]/a@b", "[::1]"),
+        ("http://[bad", "http://[bad", "[bad"),
+        ("folder/a@b", "folder/a@b", "folder/a@b"),
+    ],
+)
+def test_addresses_are_shown_without_user_and_password(url: str, text: str, host: str) -> None:
+    assert shown(url) == text
+    assert place(url) == host
+
+
+def test_a_slash_in_a_password_is_told_of_without_the_password(target: Path) -> None:
+    error = fails("http://user:pa/ss@127.0.0.1:9/x", target)
+    assert str(error) == "http://127.0.0.1:9/x cannot be downloaded: it is not a web address."
+    assert error.hint == "In a user name or password write / as %2F and @ as %40."
 
 
 def test_a_token_that_cannot_be_sent_is_not_shown(server: WebServer, target: Path) -> None:
@@ -917,10 +953,10 @@ def test_a_file_that_was_all_there_but_its_name_is_finished(
         "",
         "[]",
         "{",
-        '{"url": "http://other/", "etag": "\\"first\\"", "total": 300000}',
-        '{"url": "URL", "etag": "\\"first\\"", "total": "many"}',
-        '{"url": "URL", "etag": "\\"first\\"", "total": 5}',
-        '{"url": "URL", "etag": 5, "last_modified": [], "total": 300000}',
+        '{"address": "of another", "etag": "\\"first\\"", "total": 300000}',
+        '{"address": "ITS OWN", "etag": "\\"first\\"", "total": "many"}',
+        '{"address": "ITS OWN", "etag": "\\"first\\"", "total": 5}',
+        '{"address": "ITS OWN", "etag": 5, "last_modified": [], "total": 300000}',
     ],
 )
 def test_damaged_notes_beside_a_partial_file_are_not_believed(
@@ -931,7 +967,8 @@ def test_damaged_notes_beside_a_partial_file_are_not_believed(
     if notes is None:
         path.unlink()
     else:
-        path.write_text(notes.replace("URL", server.url + "/file"))
+        own = json.loads(path.read_text())["address"]
+        path.write_text(notes.replace("ITS OWN", own))
     download(server.url + "/file", target)
     assert target.read_bytes() == CONTENT
     assert ranges(server) == [None]
@@ -1155,6 +1192,53 @@ def test_a_disk_without_room_for_the_file_is_told_before(
     assert left_over(target) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**6, 10**6 - 300_000, 300_000))
     download(server.url + "/file", target)
+
+
+@pytest.fixture
+def two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no file be moved from one folder to another, as between filesystems."""
+    replace_really = Path.replace
+
+    def replace_on_one_disk(path: Path, target: Path) -> Path:
+        if path.parent != target.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace_really(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace_on_one_disk)
+
+
+@pytest.mark.usefixtures("two_disks")
+def test_an_unfinished_file_may_be_on_another_disk_than_the_finished_one(
+    server: WebServer, target: Path, tmp_path: Path
+) -> None:
+    partial_dir = tmp_path / "elsewhere"
+    leave_partial(server, target, partial_dir=partial_dir)
+    target.parent.mkdir()
+    target.write_bytes(b"older")
+    result = download(server.url + "/file", target, partial_dir=partial_dir)
+    assert result == Download(target, server.url + "/file", len(CONTENT), sha256_of(CONTENT))
+    assert target.read_bytes() == CONTENT
+    assert ranges(server) == ["bytes=100000-"]
+    assert left_over(target) == []
+    assert list(partial_dir.iterdir()) == []
+
+
+@pytest.mark.usefixtures("two_disks")
+def test_a_disk_that_is_full_when_the_file_is_copied_to_it_is_left_clean(
+    server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_half(reader: IO[bytes], writer: IO[bytes], _: int) -> None:
+        writer.write(reader.read(100_000))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy_half)
+    cache = tmp_path / "cache"
+    target = cache / "models" / ".private-3f9a" / "file"
+    with pytest.raises(CacheError) as caught:
+        download(server.url + "/file", target, partial_dir=cache / "downloads")
+    # A private folder is gone when the sentence is read.
+    assert str(caught.value) == f"The disk of the folder {cache} is full."
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
 
 
 def test_only_the_missing_part_needs_room(
@@ -1434,6 +1518,27 @@ def test_a_proxy_that_refuses_is_named(
         monkeypatch.setenv("https_proxy", proxy.url)
         reason = fails("https://models.example/file", target).reason
     assert reason.startswith(f"the proxy 127.0.0.1:{proxy.port} answered {status} ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "seen"),
+    [
+        ("http_proxy", "http://[bad", "http://[bad"),
+        ("http_proxy", "ftp://x:1", "ftp://x:1"),
+        ("ALL_PROXY", "http://user:s3/cret@127.0.0.1:1", "http://***@127.0.0.1:1"),
+        ("all_proxy", "http://user:12/cret@127.0.0.1:1", "http://***@127.0.0.1:1"),
+        ("http_proxy", "user:s3/cret@127.0.0.1:1", "http://***@127.0.0.1:1"),
+        ("http_proxy", "http://host:port", "http://host:port"),
+        ("http_proxy", "http://", "http://"),
+    ],
+)
+def test_a_proxy_whose_address_is_none_is_told_by_its_variable(
+    target: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, seen: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    error = fails("http://models.example/file", target)
+    assert error.reason == f"{variable} is {seen}, which is not the address of a proxy"
+    assert f"{variable}=http://proxy.example:3128" in (error.hint or "")
 
 
 def test_a_proxy_of_a_kind_that_cannot_be_used_is_told(

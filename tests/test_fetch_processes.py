@@ -19,13 +19,14 @@ import pytest
 import trustme
 
 from i3d.catalog import DEFAULT_MODEL
-from i3d.paths import cache_dir, downloads_dir, models_dir
+from i3d.paths import cache_dir, downloads_dir, models_dir, package_data_dir
 from i3d.sources.installed import open_installed
 
 import videos
 from conftest import SOURCE
 from installed_models import install_copy, write_module, write_small_module
-from web_server import Certificate, Fault, Framing, Resource, serve, tls_context
+from model_hosts import pack
+from web_server import Certificate, Fault, Framing, Resource, WebServer, serve, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,22 +109,56 @@ def bytes_so_far() -> int:
 
 # Stopped half-way
 
+PAGE = "https://www.kaggle.com/models/me/video/tensorFlow2/big/3"
+
+WITHOUT_TENSORFLOW = """
+import sys, time, types
+import i3d.engines
+from i3d.engines.base import ModelContract
+
+def load(directory):
+    assert (directory / "saved_model.pb").is_file()
+    time.sleep(1)
+    contract = ModelContract("x", "x", "x", 9, None, (0.0, 1.0), "", False, None, None)
+    return types.SimpleNamespace(contract=contract)
+
+sys.modules["loads_anything"] = types.SimpleNamespace(load=load)
+i3d.engines._LOADERS["tensorflow"] = "loads_anything"
+from i3d.__main__ import main
+main()
+"""
+"""`i3d` with an engine that takes a second to load any model, where TensorFlow takes ten."""
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Resource, WebServer]]:
+    """The file behind `PAGE`, and the server that Kaggle redirects to. It is a small model, with
+    two megabytes beside it."""
+    module = shutil.copytree(package_data_dir() / "camera-motion", tmp_path / "module")
+    (module / "assets.extra").write_bytes(os.urandom(2 * 10**6))
+    resource = Resource(pack(module, tmp_path / "1.tar.gz"), etag='"one"')
+    signed = "/bundle/archive.tar.gz?X-Goog-Signature=5afe"
+    with serve({signed: resource}) as storage:
+        download = "/api/v1/models/me/video/tensorFlow2/big/3/download"
+        with serve({download: Resource(redirect=storage.url + signed)}) as host:
+            monkeypatch.setenv("I3D_KAGGLE_URL", host.url)
+            yield resource, storage
+
 
 @posix_only
 @pytest.mark.slow
 def test_a_stopped_download_is_taken_up_and_of_two_processes_one_fetches(
-    hosts: ModelHosts, run_i3d: RunI3D, tmp_path: Path
+    kaggle: tuple[Resource, WebServer], run_i3d: RunI3D
 ) -> None:
-    hosts.only("kaggle")
-    resource, requests = hosts.file("kaggle"), hosts.kaggle_storage.requests
-    resource.etag = '"one"'
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW]
+    resource, storage = kaggle
     size = len(resource.read())
     codes = {"SIGKILL": -9, "SIGINT": 130, "SIGTERM": 143}
     for quarter, (number, code) in enumerate(codes.items(), start=1):
         # Each run gets a quarter more, hears nothing then, and is stopped.
         before, goal = bytes_so_far(), size * quarter // 4
         resource.faults.append(Fault(stall_after=goal - before))
-        process = start(hosts.command, "model", "fetch")
+        process = start(command, "model", "fetch", PAGE)
         wait_for_bytes(goal - 2**16)
         process.send_signal(getattr(signal, number))
         done = finish(process)
@@ -131,32 +166,29 @@ def test_a_stopped_download_is_taken_up_and_of_two_processes_one_fetches(
         assert done.stdout == ""
         assert done.stderr == ("Interrupted.\n" if number == "SIGINT" else "")
         assert visible_models() == []
-        assert len(scratch_folders()) == 1, "what the killed one left, which is hidden"
+        assert len(scratch_folders()) <= 1, "what the killed one left, which is hidden"
         assert bytes_so_far() > before
-    states = run_i3d("model", "list").stdout
-    assert re.search(rf"^{DEFAULT_MODEL} +not installed", states, re.M)
+    assert PAGE not in run_i3d("model", "list").stdout
 
     # Now two at once. The model must not be seen before it is whole.
     offset = bytes_so_far()
-    del requests[:-1]
-    clip = videos.write_video(tmp_path / "clip.avi", num_frames=10)
-    processes = [
-        start(hosts.command, "classify", clip, "--top", "5", "--format", "json"),
-        start(hosts.command, "model", "fetch"),
-    ]
+    del storage.requests[:-1]
+    processes = [start(command, "model", "fetch", PAGE) for _ in range(2)]
     while not visible_models() and any(process.poll() is None for process in processes):
         time.sleep(0.02)
-    installed = open_installed(DEFAULT_MODEL)
+    installed = open_installed(PAGE)
     assert installed is not None
     assert installed.damage() == (), "whole at the moment at which it is seen"
-    classified, fetched = map(finish, processes)
-    assert_classified(classified, "kaggle")
-    assert (fetched.returncode, fetched.stderr) == (0, "")
-    assert fetched.stdout == f"{models_dir() / DEFAULT_MODEL}\n"
-    (_, request) = requests
+    both = list(map(finish, processes))
+    for done in both:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"{installed.directory}\n"
+    notes = sorted(done.stderr.partition(" that ")[0] for done in both)
+    assert notes == ["", "Note: Waiting for another i3d"], "one of them fetches"
+    (_, request) = storage.requests
     assert request.headers["range"] == f"bytes={offset}-"
     assert bytes_so_far() == 0
-    assert len(scratch_folders()) == 1
+    assert len(scratch_folders()) <= 1
 
 
 def assert_classified(process: subprocess.CompletedProcess[str], source: str) -> None:
@@ -170,7 +202,7 @@ def assert_classified(process: subprocess.CompletedProcess[str], source: str) ->
     assert len({score["label"] for score in result["scores"]}) == 5
 
 
-# The main job, with one source alone (Kaggle: above)
+# The main job, with one source alone
 
 
 @pytest.mark.slow
@@ -348,11 +380,12 @@ def test_a_full_disk(
 ) -> None:
     monkeypatch.setenv("I3D_CACHE_DIR", str(small_disk))
     with serve({GCS_PATH: resource}) as server:
-        # All sources may be asked: none of the others must be, once the disk is known to be full.
+        # What does not fit may be what a bad source sends: the next one is asked, and has nothing.
         environment = {"I3D_GCS_URL": server.url, "I3D_KAGGLE_URL": server.url}
         process = run_i3d("model", "fetch", environment=environment)
     assert_refused(process, sentence, "I3D_CACHE_DIR")
-    assert len(server.requests) == 1
+    assert len(server.requests) == 2
+    assert ".fetching-" not in process.stderr
     assert [
         path for path in small_disk.rglob("*") if path.is_file() and path.suffix != ".lock"
     ] == []

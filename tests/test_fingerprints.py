@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -363,6 +364,16 @@ def test_git_blob_ids_are_gits(tmp_path: Path) -> None:
     assert git_blob_sha1(DEEPMINDS_INDEX) == expected
     with pytest.raises(ModelLoadError, match="cannot be read"):
         git_blob_sha1(tmp_path / "missing")
+
+
+def test_what_is_no_file_has_no_git_blob_id(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadError, match="cannot be read: it is a folder"):
+        git_blob_sha1(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")  # reading it would wait for somebody who writes
+        for path in (tmp_path / "pipe", Path("/dev/zero")):
+            with pytest.raises(ModelLoadError, match="cannot be read: it is not a regular file"):
+                git_blob_sha1(path)
 
 
 @pytest.mark.parametrize("file", ["checkpoints.json", "kinetics-i3d-sample-outputs.json"])

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.errors import CacheError, ModelLoadError, UnknownNameError
+from i3d.catalog import CATALOG
+from i3d.errors import CacheError, ModelLoadError, UnknownNameError, UsageError
 from i3d.paths import models_dir, package_data_dir
+from i3d.progress import NO_PROGRESS, NoProgress
 from i3d.sources import find_model, importing
-from i3d.sources.cache import folder_of
+from i3d.sources.cache import folder_of, lock
 from i3d.sources.importing import import_model
 from i3d.sources.installed import open_installed
+from i3d.sources.records import ModelRecord
 
 from checkpoint_files import write_checkpoint
 from damage import closed, entries_of_the_cache, flip_byte, largest_file
@@ -33,6 +36,25 @@ pytest_plugins = ["model_hosts"]
 NAME = "i3d-kinetics-400"
 DATA = "model.ckpt.data-00000-of-00001"
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+
+
+RECORD = ModelRecord(
+    name=NAME,
+    source="import",
+    location="/somewhere",
+    installed_at="2026-01-02T03:04:05Z",
+    i3d_version="0.1.0",
+    converted=False,
+    num_labels=400,
+    num_parameters=None,
+    input_range=(-1.0, 1.0),
+    input_range_reason="the test says so",
+    receptive_field=None,
+    stride=None,
+    weights=None,
+    checkpoint=None,
+    files={},
+)
 
 
 @pytest.fixture
@@ -150,6 +172,41 @@ def refusal(path: Path, name: str | None = None) -> ModelLoadError:
 def reason(error: ModelLoadError) -> str:
     """What comes behind the path."""
     return error.message.partition(" cannot be used: ")[2]
+
+
+def test_an_empty_path_is_told() -> None:
+    with pytest.raises(UsageError, match="without a name"):
+        import_model("")
+
+
+@posix_only
+def test_a_pipe_or_device_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        assert reason(refusal(path)) == "it is neither a file nor a folder."
+
+
+def test_a_folder_that_holds_the_cache_is_refused(
+    models: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = shutil.copytree(models.small_module(), tmp_path / "module")
+    monkeypatch.setenv("I3D_CACHE_DIR", str(module / "cache"))
+    assert "i3d's cache lies in it" in reason(refusal(module))
+
+
+class Impatient(NoProgress):
+    """Somebody who must not be told to wait."""
+
+    def note(self, sentence: str) -> None:
+        raise AssertionError(sentence)
+
+
+def test_an_import_waits_for_nobody(models: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "_which", lambda _: CATALOG[NAME])
+    monkeypatch.setattr(importing, "inspect_model", lambda *_, **__: RECORD)
+    with lock(NAME, NO_PROGRESS):
+        installed = import_model(models.small_module(), progress=Impatient())
+    assert installed.directory == models_dir() / NAME
 
 
 def test_what_is_not_there_or_no_model(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +31,7 @@ from i3d.paths import models_dir
 from i3d.progress import NO_PROGRESS
 from i3d.sources import (
     cache,
+    fetch_again,
     find_installed,
     find_model,
     fingerprint,
@@ -42,13 +45,12 @@ from i3d.sources.local_caches import copy_model
 from i3d.sources.records import ModelRecord
 
 from conftest import SOURCE
-from damage import entries_of_the_cache, flip_byte
+from damage import closed, entries_of_the_cache, flip_byte
 from model_hosts import pack
 from web_server import Resource, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from model_hosts import ModelFiles, ModelHosts
     from web_server import WebServer
@@ -99,6 +101,15 @@ def address(server: WebServer) -> str:
     return f"{server.url}/small.tar.gz"
 
 
+@pytest.fixture
+def open_cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache below folders that all users can look into."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("I3D_CACHE_DIR", f"{folder}/cache")
+        yield Path(folder)
+
+
 # Damage, found and mended
 
 
@@ -108,7 +119,8 @@ def test_what_was_installed_is_read_back(models: ModelFiles) -> None:
     assert model is not None
     assert model.directory == directory == models_dir() / NAME
     assert model.damage() == ()
-    assert replace(model.record, files={}) == RECORD
+    assert replace(model.record, files={}, folder="") == RECORD
+    assert model.record.folder == NAME
     assert model.num_bytes == sum(
         path.stat().st_size for path in models.small_module().rglob("*") if path.is_file()
     )
@@ -184,7 +196,21 @@ FILE = {"num_bytes": 1, "sha256": "00"}
         record_with(files={"saved_model.pb": "00"}),
         record_with(files={"saved_model.pb": FILE, "../../secret": FILE}),
         record_with(files={"saved_model.pb": FILE, "/etc/passwd": FILE}),
+        record_with(files={"saved_model.pb": {"num_bytes": "1", "sha256": "00"}}),
+        record_with(files={"saved_model.pb": {"num_bytes": True, "sha256": "00"}}),
         record_with(input_range=[0]),
+        record_with(input_range=["0", "1"]),
+        record_with(input_range=[0, float("nan")]),
+        record_with(input_range=[0, 10**400]),
+        record_with(name=5),
+        record_with(num_labels="400"),
+        record_with(num_labels=True),
+        record_with(converted=0),
+        record_with(stride=8.5),
+        record_with(location=None),
+        record_with(folder="i3d-kinetics-400"),
+        lambda _: b"[" * 200_000,
+        lambda record: json.dumps(record).encode() + b" " * 1_000_000,
     ],
     ids=[
         "empty",
@@ -200,7 +226,21 @@ FILE = {"num_bytes": 1, "sha256": "00"}
         "files without sizes",
         "a file in another folder",
         "an absolute file",
+        "a size that is a text",
+        "a size that is a truth",
         "half a range",
+        "a range of texts",
+        "a range without an end",
+        "a range beyond all",
+        "a number for a name",
+        "a text for a number",
+        "a truth for a number",
+        "a number for a truth",
+        "a fraction for a whole number",
+        "nothing for a text",
+        "another folder's",
+        "too deep",
+        "too large",
     ],
 )
 def test_a_record_that_is_damaged_or_foreign_is_as_good_as_none(
@@ -225,14 +265,63 @@ def test_a_newer_record_with_more_fields_is_read(models: ModelFiles) -> None:
     assert open_installed(NAME) is not None
 
 
-def test_a_folder_or_file_without_a_record_is_replaced(address: str) -> None:
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_i3d_did_not_make_is_neither_used_nor_replaced(
+    kind: str, server: WebServer, address: str, models: ModelFiles
+) -> None:
     place = folder_of(address)
-    place.mkdir(parents=True)
-    (place / "saved_model.pb").write_bytes(b"not ours")
-    assert find_model(address).record is not None
-    shutil.rmtree(place)
-    place.write_bytes(b"a file")
-    assert find_model(address).directory == place
+    place.parent.mkdir(parents=True)
+    if kind == "folder":
+        shutil.copytree(models.small_module(), place)
+    else:
+        place.write_bytes(b"a file")
+    for work in (find_model, fetch_again, lambda _: put(models.small_module(), address)):
+        with pytest.raises(CacheError, match="i3d did not make") as caught:
+            work(address)
+        assert str(place) in caught.value.message
+        assert "i3d model import DIR" in str(caught.value.hint)
+    assert server.requests == [], "told before anything is fetched"
+    assert entries_of_the_cache() == {place.name}
+    assert (place / "saved_model.pb").is_file() or place.read_bytes() == b"a file"
+    remove(address)
+    assert entries_of_the_cache() == set(), "whoever says so gets rid of it"
+
+
+def test_a_copy_of_a_models_folder_is_not_that_model(models: ModelFiles) -> None:
+    directory = put(models.small_module(), "i3d-kinetics-600")
+    shutil.copytree(directory, models_dir() / NAME)
+    shutil.copytree(directory, models_dir() / "backup of 600")
+    assert open_installed(NAME) is None
+    states = [(state.name, state.state) for state in list_models()]
+    assert (NAME, "not installed") in states
+    assert [state for state in states if state[1] == "installed"] == [
+        ("i3d-kinetics-600", "installed")
+    ]
+
+
+@posix_only
+def test_a_pipe_for_a_record_is_not_waited_for(models: ModelFiles) -> None:
+    file = put(models.small_module()) / "model.json"
+    file.unlink()
+    os.mkfifo(file)
+    assert open_installed(NAME) is None
+    assert all(state.state != "installed" for state in list_models())
+
+
+@posix_only
+def test_a_folder_that_cannot_be_read_does_not_keep_the_others_from_the_list(
+    models: ModelFiles, open_cache: Path
+) -> None:
+    address = "https://example.org/1.tar.gz"
+    for name in (NAME, "i3d-kinetics-600", address):
+        put(models.small_module(), name)
+    with closed(folder_of(NAME)):
+        states = {state.name: state for state in list_models()}
+    assert states[NAME].state == "damaged"
+    assert "cannot be read" in states[NAME].problems[0]
+    assert states["i3d-kinetics-600"].state == states[address].state == "installed"
+    with closed(folder_of(address)):
+        assert address not in {state.name for state in list_models()}
 
 
 def test_where_mending_fails_the_error_says_what_was_damaged(
@@ -274,16 +363,16 @@ def test_a_damaged_model_of_the_catalogue_is_mended(models: ModelFiles, hosts: M
     assert find_model(NAME).notes == ()
 
 
-def test_a_record_that_cannot_be_read_is_the_caches_matter(models: ModelFiles) -> None:
-    file = put(models.small_module()) / "model.json"
-    file.unlink()
-    file.mkdir()
-    for look in (find_model, find_installed):
-        with pytest.raises(CacheError, match="cannot be read") as caught:
-            look(NAME)
-        assert "I3D_CACHE_DIR" in str(caught.value.hint)
-    with pytest.raises(CacheError, match="cannot be read"):
-        list_models()
+@posix_only
+def test_a_record_that_cannot_be_read_is_the_caches_matter(
+    models: ModelFiles, open_cache: Path
+) -> None:
+    directory = put(models.small_module())
+    with closed(directory / "model.json"):
+        for look in (find_model, find_installed):
+            with pytest.raises(CacheError, match="cannot be read") as caught:
+                look(NAME)
+            assert "I3D_CACHE_DIR" in str(caught.value.hint)
 
 
 def test_a_model_that_is_whole_is_used_without_a_write(address: str) -> None:
@@ -323,21 +412,100 @@ def test_another_process_may_install_the_same_model_just_now(
     models: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where locks don't work: it appears after the way was cleared."""
-    move_away = installed.move_away
+    take_away = installed.take_away
     num_times = 0
 
-    def move_away_and_be_overtaken(directory: Path) -> None:
+    def take_away_and_be_overtaken(directory: Path) -> Path | None:
         nonlocal num_times
-        move_away(directory)
+        grave = take_away(directory)
         num_times += 1
         if num_times <= 3:
             directory.mkdir()
             (directory / "saved_model.pb").write_bytes(b"theirs")
+        return grave
 
-    monkeypatch.setattr(installed, "move_away", move_away_and_be_overtaken)
+    monkeypatch.setattr(installed, "take_away", take_away_and_be_overtaken)
     directory = put(models.small_module())
     assert (directory / "saved_model.pb").read_bytes() != b"theirs"
     assert entries_of_the_cache() == {NAME}
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O error"), KeyboardInterrupt()])
+def test_where_the_new_model_cannot_be_put_the_old_one_is_put_back(
+    error: BaseException, models: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(models.small_module())
+    before = open_installed(NAME)
+    new = shutil.copytree(models.small_module(), tmp_path / "new")
+    (new / "more").write_bytes(b"new")
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.name == "model":
+            raise error
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fail)
+        with pytest.raises((CacheError, KeyboardInterrupt)):
+            put(new)
+    assert before is not None
+    assert open_installed(NAME) == before
+    assert before.damage() == ()
+    assert entries_of_the_cache() == {NAME}
+    put(new)
+    assert (before.directory / "more").is_file()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_model_may_hold_a_file_or_folder_of_the_records_name(
+    kind: str, models: ModelFiles, server: WebServer, address: str, tmp_path: Path
+) -> None:
+    module = shutil.copytree(models.small_module(), tmp_path / "module")
+    if kind == "folder":
+        (module / "model.json").mkdir()
+        (module / "model.json" / "x").write_bytes(b"theirs")
+    else:
+        (module / "model.json").write_bytes(b"theirs")
+    server.resources["/small.tar.gz"].content = pack(module, tmp_path / "odd.tar.gz")
+    local = find_model(address)
+    assert local.record is not None
+    assert not [name for name in local.record.files if name.startswith("model.json")]
+    assert find_model(address).notes == ()
+    assert len(server.requests) == 1
+    with scratch_folder() as scratch:
+        copy_model(module, scratch)
+        assert not (scratch / "model" / "model.json").exists()
+
+
+def test_what_a_killed_run_on_this_machine_left_is_removed_at_once(
+    models: ModelFiles, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from i3d.sources.cache import scratch_folder\n"
+        "with scratch_folder() as scratch: print(scratch, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    ) as process:
+        assert process.stdout is not None
+        theirs = Path(process.stdout.readline().strip())
+        (theirs / "half a model").write_bytes(b"...")
+        with scratch_folder() as ours:
+            with scratch_folder():
+                assert ours.is_dir(), "what is in use here"
+            assert theirs.is_dir(), "and there"
+        process.kill()
+        process.wait()
+        assert theirs.is_dir()
+    elsewhere = shutil.copytree(theirs, theirs.with_name(".fetching-another-machine"))
+    with scratch_folder():
+        assert not theirs.exists()
+        assert elsewhere.is_dir(), "its lock may not reach us"
 
 
 def test_what_a_killed_run_left_is_removed_when_it_is_a_day_old(address: str) -> None:
@@ -362,9 +530,13 @@ class Watcher:
 
     def __init__(self, until: dict[str, threading.Event] | None = None) -> None:
         self.tasks: list[str] = []
+        self.notes: list[str] = []
         self.waiting = threading.Event()
         """Set when it waits for another i3d."""
         self._until = until or {}
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
 
     @contextmanager
     def task(
@@ -401,6 +573,10 @@ def test_of_two_that_need_the_same_model_one_fetches_and_the_other_waits(
     assert found == found_too != []
     assert [request.path for request in server.requests] == ["/small.tar.gz"]
     assert second.tasks == [f"waiting for another i3d that fetches {address}"]
+    assert second.notes == [f"Waiting for another i3d that fetches {address}. (Ctrl-C to stop.)"], (
+        "told also where no progress is shown"
+    )
+    assert first.notes == []
 
 
 @pytest.fixture
@@ -457,7 +633,7 @@ def test_a_process_that_takes_too_long_is_not_waited_for_any_longer(
     address: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert cache.LOCK_SECONDS == 1800
+    assert cache.LOCK_SECONDS == 600
     monkeypatch.setattr(cache, "LOCK_SECONDS", 0.01)
     assert find_model(address).directory.is_dir()
     assert len(server.requests) == 1
@@ -506,9 +682,12 @@ def test_no_name_removes_anything_outside_the_models_folder(
     put(models.small_module())
     beside = models_dir().parent / "samples"
     beside.mkdir()
-    for name in ("../samples", "..", ".", "", str(beside), ".locks", f"../models/{NAME}"):
+    mine = shutil.copytree(models_dir() / NAME, models_dir() / "mine")
+    names = ("../samples", "..", ".", "", str(beside), ".locks", f"../models/{NAME}", "mine")
+    for name in names:
         with pytest.raises(ModelNotInstalledError):
             remove(name)
+    assert mine.is_dir()
     assert beside.is_dir()
     assert open_installed(NAME) is not None
 
@@ -545,7 +724,11 @@ def test_the_list_has_the_catalogue_then_the_others(
 
 
 def test_a_model_that_is_here_is_found_without_a_network(
-    address: str, server: WebServer, tmp_path: Path
+    address: str,
+    server: WebServer,
+    models: ModelFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert find_installed("camera-motion").source == "packaged"
     assert find_installed(str(tmp_path)).directory == tmp_path
@@ -555,6 +738,16 @@ def test_a_model_that_is_here_is_found_without_a_network(
     directory = find_model(address).directory
     (directory / DATA).unlink()
     assert find_installed(address).directory == directory, "damaged or not"
+    put(models.small_module(), "sha256:00")
+    assert find_installed("sha256:00").source == "gcs"
+    with pytest.raises(ModelNotInstalledError) as not_there:
+        find_installed("sha256:01")
+    assert not_there.value.hint == "See what is: i3d model list"
+    (tmp_path / "archive").write_bytes(b"")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    with pytest.raises(UnknownNameError, match="is a file"):
+        find_installed("~/archive")
     with pytest.raises(UnknownNameError, match="is a file") as caught:
         find_installed(__file__)
     assert "i3d model import" in str(caught.value.hint)
@@ -568,6 +761,7 @@ def test_folders_are_named_by_the_model_or_the_sha1_of_its_address() -> None:
     expected = models_dir() / hashlib.sha1(address.encode()).hexdigest()
     assert folder_of(address) == expected
     assert folder_of("https://me:secret@tfhub.dev/me/model/1") == expected
+    assert folder_of(f"{address}?version=2") != expected
 
 
 # Fingerprints

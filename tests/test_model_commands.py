@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from i3d.paths import models_dir
 from i3d.sources.local_caches import kagglehub_cache_folder, tfhub_cache_folder
 
 import small_modules
+from conftest import SOURCE
 from installed_models import change_byte, install_copy, write_module, write_small_module
 from web_server import serve
 
@@ -367,6 +370,25 @@ def test_fetch_of_an_address_installs_it_under_that_address(tmp_path: Path) -> N
         assert not Path(result.stdout.strip()).exists()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux only")  # noqa: PTH110
+def test_a_full_disk_is_told_without_naming_options_that_there_are_not(
+    i3d_command: list[str],
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [*i3d_command, "model", "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        )
+    assert process.returncode == 5
+    assert "cannot be written to standard output: No space left on device" in process.stderr
+    assert "Make room on the disk" in process.stderr
+    assert "-o" not in process.stderr.split()
+
+
 # import
 
 
@@ -411,7 +433,7 @@ def test_import_refuses_what_is_no_model_of_the_catalogue(tmp_path: Path) -> Non
 
 
 def test_remove_removes_also_what_is_damaged(installed: InstalledModel) -> None:
-    (installed.directory / "model.json").unlink()
+    (installed.directory / "model.json").write_text("{")
     result = i3d_model("remove", DEFAULT_MODEL)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     assert list(models_dir().iterdir()) == []

@@ -10,13 +10,11 @@ import shutil
 import sys
 import tarfile
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from i3d.archives import unpack
 from i3d.catalog import CATALOG
 from i3d.download import transfer
 from i3d.errors import (
@@ -24,13 +22,14 @@ from i3d.errors import (
     EngineNotInstalledError,
     I3DError,
     ModelLoadError,
+    ModelNotInstalledError,
     TransferError,
     UnknownNameError,
     UsageError,
 )
 from i3d.labels import LABEL_LISTS
 from i3d.paths import cache_dir, downloads_dir, models_dir, package_data_dir
-from i3d.sources import fetch_again, find_model, inspection, remote
+from i3d.sources import fetch_again, find_installed, find_model, inspection, remote
 
 from checkpoint_files import write_checkpoint
 from damage import entries_of_the_cache, flip_byte, largest_file
@@ -136,7 +135,7 @@ def test_each_source_alone_gives_the_model(source: str, hosts: ModelHosts) -> No
     record = local.record
     assert record is not None
     wanted = next(entry for entry in CATALOG[NAME].sources if entry.name == source)
-    assert record.location == wanted.url
+    assert record.location == wanted.url.partition("?")[0]
     assert record.converted == (source == "deepmind")
     assert record.checkpoint == "rgb_imagenet"
     assert (record.num_labels, record.num_parameters) == (400, 12_704_544)
@@ -252,6 +251,28 @@ def test_a_mirrors_password_is_not_shown(
     assert hosts.gcs.requests[0].headers["authorization"] == basic("me", "secret")
 
 
+def test_each_source_is_a_task_and_its_host_another(hosts: ModelHosts) -> None:
+    for source in NETWORK_SOURCES:
+        hosts.file(source).content = b"no archive"
+    watcher = StopsAfter(10**9)
+    with pytest.raises(TransferError):
+        find_model(NAME, progress=watcher)
+    host = hosts.deepmind.url.removeprefix("http://")
+    assert watcher.tasks == [
+        f"fetching {NAME} from tfhub-cache",
+        f"fetching {NAME} from kagglehub-cache",
+        f"fetching {NAME} from tfhub",
+        hosts.tfhub.url.removeprefix("http://"),
+        f"fetching {NAME} from gcs",
+        hosts.gcs.url.removeprefix("http://"),
+        f"fetching {NAME} from kaggle",
+        hosts.kaggle.url.removeprefix("http://"),
+        f"fetching {NAME} from deepmind",
+        f"model.ckpt.index from {host}",
+        f"model.ckpt.data-00000-of-00001 from {host}",
+    ]
+
+
 # Offline
 
 
@@ -262,8 +283,9 @@ def test_offline_no_socket_is_opened_and_the_message_says_why(hosts: ModelHosts)
     for source in NETWORK_SOURCES:
         assert reason_of(caught.value, source) == "offline: I3D_OFFLINE is set"
     assert str(caught.value.hint).startswith("Unset I3D_OFFLINE, if it was not meant; or download")
-    with pytest.raises(TransferError, match="offline: I3D_OFFLINE is set"):
+    with pytest.raises(TransferError, match="offline: I3D_OFFLINE is set") as caught:
         find_model(f"{hosts.gcs.url}/model.tar.gz")
+    assert str(caught.value.hint).startswith("Unset I3D_OFFLINE")
     assert hosts.num_requests == 0
 
 
@@ -415,7 +437,7 @@ def test_what_is_no_archive_of_a_model_is_refused(
 def test_an_archive_that_unpacks_to_too_much_is_refused(
     hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "unpack", partial(unpack, max_bytes=1000))
+    monkeypatch.setattr(remote, "MAX_MODEL_BYTES", 1000)
     assert (
         refusal(hosts, tar(("saved_model.pb", bytes(2000)))) == "it unpacks to more than 1000 bytes"
     )
@@ -550,55 +572,95 @@ def test_weights_that_nobody_published_are_used_and_told_of_on_each_run(
     ("environment", "expected"),
     [
         ({}, None),
-        ({"KAGGLE_API_TOKEN": "token"}, "Bearer token"),
-        ({"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"}, basic("me", "key")),
+        ({"KAGGLE_API_TOKEN": "token"}, "token"),
+        ({"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"}, ("me", "key")),
         ({"KAGGLE_USERNAME": "me"}, None),
-        (
-            {"KAGGLE_API_TOKEN": "token", "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"},
-            "Bearer token",
-        ),
+        ({"KAGGLE_API_TOKEN": "token", "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"}, "token"),
     ],
 )
-def test_kaggle_gets_its_credentials_and_nobody_else_does(
+def test_kaggle_gets_its_credentials(
     environment: dict[str, str],
-    expected: str | None,
-    hosts: ModelHosts,
+    expected: tuple[str, str] | str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("I3D_KAGGLE_URL")
+    source = next(source for source in CATALOG[NAME].sources if source.name == "kaggle")
+    for url in (source.url, "https://kaggle.com/x", "HTTPS://WWW.Kaggle.COM:443/x"):
+        assert remote.kaggle_auth(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://www.kaggle.com/api/v1/models/x",
+        "https://www.kaggle.com.example.org/x",
+        "https://www.kaggle.com@example.org/x",
+        "https://example.org/www.kaggle.com",
+        "https://www.kaggle.com:8443/x",
+        "https://storage.googleapis.com/x",
+        "https://[",
+    ],
+)
+def test_nobody_but_kaggle_over_https_gets_its_credentials(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "token")
+    assert remote.kaggle_auth(url) is None
+
+
+def test_no_mirror_gets_kaggles_credentials(
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "token")
     for source in NETWORK_SOURCES:
         hosts.file(source).content = b"no archive"
     with pytest.raises(TransferError):
         find_model(NAME)
-    assert [request.headers.get("authorization") for request in hosts.kaggle.requests] == [expected]
-    others = (hosts.tfhub, hosts.gcs, hosts.kaggle_storage, hosts.deepmind)
-    for server in others:
+    for server in (hosts.tfhub, hosts.gcs, hosts.kaggle, hosts.kaggle_storage, hosts.deepmind):
         assert server.requests
         assert all("authorization" not in request.headers for request in server.requests)
 
 
-# What every source would meet ends the search at once
+# What one source does to the disk does not end the search; what every source would meet does
 
 
-def test_a_disk_that_fills_up_ends_the_search_and_leaves_nothing(hosts: ModelHosts) -> None:
+def test_a_full_disk_is_told_where_every_source_fills_it_and_leaves_nothing(
+    hosts: ModelHosts,
+) -> None:
     with largest_file(10_000_000), pytest.raises(CacheError) as caught:
         find_model(NAME)
     assert str(cache_dir()) in caught.value.message
+    assert ".fetching-" not in caught.value.message
     assert "I3D_CACHE_DIR" in str(caught.value.hint)
-    assert hosts.paths("gcs") == hosts.paths("kaggle") == hosts.paths("deepmind") == []
     assert entries_of_the_cache() == set()
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(
+def test_a_source_that_fills_the_disk_does_not_keep_the_others_from_being_tried(
     hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hosts.only("tfhub")
     full = shutil.disk_usage("/")._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
-    with pytest.raises(CacheError, match=r"too full: .* 1\.0 MB are free"):
+    with pytest.raises(TransferError) as caught:
         find_model(NAME)
-    assert hosts.paths("gcs") == []
+    assert hosts.paths("deepmind")
+    assert "1.0 MB are free" in reason_of(caught.value, "tfhub")
+    assert any("I3D_CACHE_DIR" in line for line in caught.value.details[6:]), "what helps"
     assert entries_of_the_cache() == set()
+
+
+@pytest.mark.parametrize("limit", ["download", "unpacked"])
+def test_a_source_that_sends_more_than_a_model_is_passed_over(
+    limit: str, hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = tar(("saved_model.pb", bytes(5_000_000)))
+    assert remote.MAX_MODEL_BYTES == 500_000_000
+    maximum = len(content) - 1 if limit == "download" else len(content)
+    monkeypatch.setattr(remote, "MAX_MODEL_BYTES", maximum)
+    reason = refusal(hosts, content)
+    assert ("unpacks to more than" in reason) == (limit == "unpacked")
 
 
 def test_a_cache_that_cannot_be_written_ends_the_search(
@@ -675,6 +737,7 @@ def test_an_address_that_is_no_archives_is_asked_as_tensorflow_hub_is(
         "https://www.kaggle.com/models/me/video/tensorFlow2/big/3",
         "https://www.kaggle.com/models/me/video/frameworks/tensorFlow2/variations/big/versions/3",
         "http://kaggle.com/models/me/video/tensorFlow2/big/3/",
+        "https://WWW.kaggle.com/models/me/video/tensorFlow2/big/3?select=x#top",
     ],
 )
 def test_a_models_page_on_kaggle_stands_for_its_archive(
@@ -685,10 +748,21 @@ def test_a_models_page_on_kaggle_stands_for_its_archive(
     monkeypatch.setenv("I3D_KAGGLE_URL", server.url)
     monkeypatch.setenv("KAGGLE_API_TOKEN", "token")
     local = find_model(page)
-    assert (local.name, local.source) == (page, "url")
+    assert (local.name, local.source) == (page.partition("?")[0], "url")
     (request,) = server.requests
     assert request.path == path
-    assert request.headers["authorization"] == "Bearer token"
+    assert "authorization" not in request.headers, "a mirror is not Kaggle"
+
+
+def test_a_tensorflow_hub_handle_is_asked_of_the_mirror(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.resources["/hub/me/model/1?tf-hub-format=compressed"] = server.resources["/small.tar.gz"]
+    monkeypatch.setenv("I3D_TFHUB_URL", f"{server.url}/hub/")
+    local = find_model("https://tfhub.dev/me/model/1")
+    assert (local.name, local.source) == ("https://tfhub.dev/me/model/1", "url")
+    monkeypatch.delenv("I3D_TFHUB_URL")
+    assert remote.archive_url("https://tfhub.dev/me/model/1").startswith("https://tfhub.dev/me/")
 
 
 def test_a_page_of_kaggles_form_elsewhere_is_not_kaggle(
@@ -712,12 +786,40 @@ def test_kaggle_is_asked_over_https_also_where_its_page_was_given_without(
     assert asked == ["https://www.kaggle.com/api/v1/models/me/video/tensorFlow2/big/3/download"]
 
 
-@pytest.mark.parametrize("address", ["file:///models/i3d", "gs://bucket/i3d", "ftp://host/i3d"])
-def test_only_the_webs_addresses_are_fetched(address: str) -> None:
+@pytest.mark.parametrize(
+    "address", ["file:///models/i3d", "gs://bucket/i3d", "ftp://me:secret@host/i3d?tok=secret"]
+)
+@pytest.mark.parametrize("fetch", [find_model, fetch_again])
+def test_only_the_webs_addresses_are_fetched(address: str, fetch: Callable[[str], object]) -> None:
     with pytest.raises(UsageError, match="only http:// and https://") as caught:
-        find_model(address)
+        fetch(address)
     assert "--model DIR" in str(caught.value.hint)
-    assert entries_of_the_cache() == set()
+    assert "secret" not in caught.value.message
+    assert not cache_dir().exists(), "nothing is written, not even a lock"
+
+
+@pytest.mark.parametrize("address", ["http://[", "https://host:port/x", "http://", "http:///x.zip"])
+@pytest.mark.parametrize("fetch", [find_model, fetch_again])
+def test_what_is_no_address_is_told(address: str, fetch: Callable[[str], object]) -> None:
+    with pytest.raises(UsageError, match="it is not a web address"):
+        fetch(address)
+    assert not cache_dir().exists()
+
+
+def test_an_empty_name_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for look in (find_model, find_installed):
+        with pytest.raises(UnknownNameError, match="no model named ''"):
+            look("")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX only")
+def test_a_pipe_or_device_is_no_archive(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), "/dev/zero"):
+        for look in (find_model, find_installed):
+            with pytest.raises(UnknownNameError, match="neither a file nor a folder"):
+                look(path)
 
 
 @pytest.mark.parametrize(
@@ -763,6 +865,25 @@ def test_a_password_in_an_address_is_sent_and_neither_kept_nor_shown(server: Web
     assert "secret" not in f"{caught.value.message} {caught.value.hint}"
 
 
+def test_a_token_in_an_address_is_sent_and_neither_kept_nor_shown(server: WebServer) -> None:
+    plain = f"{server.url}/small.tar.gz"
+    archive = server.resources.pop("/small.tar.gz")
+    server.resources = {f"/small.tar.gz?tok={token}": archive for token in ("secret", "other")}
+    local = find_model(f"{plain}?tok=secret")
+    assert (local.name, local.record.name, local.record.location) == (plain, plain, plain)
+    assert "secret" not in (local.directory / "model.json").read_text()
+    assert find_model(f"{plain}?tok=secret") == local
+    assert len(server.requests) == 1, "it is found again by its whole address"
+    assert find_installed(plain).directory == local.directory, "and as the list calls it"
+    assert find_model(f"{plain}?tok=other").directory != local.directory
+    with pytest.raises(ModelNotInstalledError):
+        find_installed(plain)  # which of the two?
+    for fail in (find_model, find_installed):
+        with pytest.raises(TransferError) as caught:
+            fail(f"{plain}?tok=secret3")
+        assert "secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
 def test_a_download_that_was_stopped_is_gone_on_with(
     models: ModelFiles, tmp_path: Path, server: WebServer
 ) -> None:
@@ -788,11 +909,17 @@ class StopsAfter:
 
     def __init__(self, num_bytes: int) -> None:
         self._remaining = num_bytes
+        self.tasks: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        pass
 
     @contextmanager
     def task(
         self, description: str, total: int | None = None, unit: str = "items"
     ) -> Iterator[Callable[[int], None]]:
+        self.tasks.append(description)
+
         def advance(num_units: int) -> None:
             if unit == "bytes":
                 self._remaining -= num_units

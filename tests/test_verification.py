@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -80,7 +81,7 @@ def test_a_module_with_the_published_checksums_is_verified(installed: InstalledM
     assert lines[4].endswith("(CRC-32C)")
     assert lines[-2:] == [
         "  sample            not run: not asked for",
-        "  verdict           verified",
+        "  verdict           verified: its weights; the graph was not run",
     ]
     code, document = verify_json("--no-sample")
     assert code == 0
@@ -89,6 +90,7 @@ def test_a_module_with_the_published_checksums_is_verified(installed: InstalledM
     assert (document["checkpoint"], document["num_equal"]) == ("rgb_imagenet", 230)
     assert document["file_problems"] == []
     assert document["sample_skipped"] == "not asked for"
+    assert document["graph"] == "not looked at"
 
 
 @pytest.mark.parametrize("checkpoint", ["rgb_scratch_kin600", "flow_imagenet"])
@@ -107,6 +109,8 @@ def test_deepminds_default_checkpoint_is_known_and_can_only_run_once_converted(
     assert result.exit_code == 0, result.stderr
     assert "230 of 230 tensors equal rgb_imagenet" in result.stdout
     assert "not run: a checkpoint can't be run before it is converted" in result.stdout
+    assert result.stdout.endswith("  verdict           verified: its weights\n")
+    assert verify_json(models.checkpoint())[1]["graph"] is None
 
 
 def test_what_i3d_converts_has_the_published_tensors(models: ModelFiles) -> None:
@@ -382,7 +386,7 @@ def test_a_sample_that_agrees_is_set_side_by_side(models: ModelFiles, sample: Sa
     for row, (_, logit, label) in zip(rows, sample.published.top, strict=True):
         assert row.strip().startswith(label)
         assert [float(n) for n in row.split()[-2:]] == pytest.approx([logit] * 2, abs=1e-3)
-    assert lines[-1] == "  verdict           verified"
+    assert lines[-1] == "  verdict           verified: its weights, and the published logits"
 
 
 @pytest.mark.usefixtures("loaded_once")
@@ -418,6 +422,7 @@ def test_differences_within_the_tolerance_count_as_equal(
     assert result.sample is not None
     assert result.sample.agrees
     assert result.problem is None
+    assert result.graph == "run"
 
 
 @pytest.mark.usefixtures("loaded_once")
@@ -460,6 +465,55 @@ def test_a_graph_that_cannot_be_loaded_speaks_against_the_model(
     assert str(document["sample_problem"]).startswith("TensorFlow cannot load the model in ")
     assert str(document["problem"]).startswith("it does not run: TensorFlow cannot load")
     assert document["num_equal"] == 230, "what was found out before is told all the same"
+    assert document["graph"] is None
+
+
+def test_a_graph_that_is_none_is_found_also_where_the_sample_cannot_be_had(
+    models: ModelFiles, tmp_path: Path
+) -> None:
+    folder = write_module(models.checkpoint(), tmp_path / "module")
+    result = verify(folder, "--offline")
+    assert result.exit_code == 6
+    assert "sample            not run: it could not be fetched (offline: " in result.stdout
+    assert "graph             FAILED: TensorFlow cannot load the model in " in result.stdout
+    assert "NOT verified: it does not run: TensorFlow cannot load the model in " in result.stdout
+    code, document = verify_json(folder, "--no-sample")
+    assert (code, document["graph"]) == (0, "not looked at"), "nobody asked for more"
+
+
+def with_num_labels(engine: Engine, num_labels: int) -> Callable[[Path], Engine]:
+    """What loads a network of so many labels instead."""
+    other = copy.copy(engine)
+    other.contract = dataclasses.replace(engine.contract, num_labels=num_labels)
+    return lambda directory: other
+
+
+@pytest.mark.parametrize("options", [["--offline"], ["--sample", "FILE"]], ids=["loaded", "run"])
+def test_the_graph_of_another_network_speaks_against_the_model(
+    models: ModelFiles,
+    sample: Sample,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+) -> None:
+    monkeypatch.setattr(i3d.verification, "load_engine", with_num_labels(engine, 5))
+    arguments = [str(sample.path) if option == "FILE" else option for option in options]
+    code, document = verify_json(models.module(), *arguments)
+    assert (code, document["graph"]) == (6, None)
+    problem = "its graph gives 5 outputs, and its weights are of a network with 400 labels"
+    assert document["sample_problem"] == problem
+    assert document["problem"] == f"it does not run: {problem}"
+
+
+def test_a_network_without_published_logits_is_loaded(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_checkpoint(tmp_path / "files", "rgb_scratch_kin600", published_checksums=True)
+    folder = write_module(tmp_path / "files", tmp_path / "module")
+    for num_labels, code, graph in [(600, 0, "loaded"), (400, 6, None)]:
+        monkeypatch.setattr(i3d.verification, "load_engine", with_num_labels(engine, num_labels))
+        result, document = verify_json(folder)
+        assert (result, document["graph"]) == (code, graph)
 
 
 def test_without_tensorflow_the_sample_is_not_run(
@@ -472,6 +526,10 @@ def test_without_tensorflow_the_sample_is_not_run(
     result = verify("--sample", sample.path)
     assert result.exit_code == 0, result.stderr
     assert "not run: TensorFlow cannot be imported: no module" in result.stdout
+    assert "verified: its weights; the graph was not run" in result.stdout
+    folder = shutil.copytree(installed.directory, installed.directory.parent / "copy")
+    (folder / "model.json").unlink()
+    assert verify_json(folder, "--sample", sample.path)[1]["graph"] == "not looked at"
 
 
 @pytest.mark.usefixtures("loaded_once")
@@ -535,6 +593,7 @@ def verify_ok(models: ModelFiles, *arguments: str) -> str:
     result = verify(models.module(), *arguments)
     assert result.exit_code == 0, result.stderr
     (line,) = re.findall(r"^  sample +not run: (.*)$", result.stdout, re.M)
+    assert "verified: its weights; the graph was loaded, and not run" in result.stdout
     return str(line)
 
 
@@ -544,12 +603,15 @@ def test_a_sample_that_is_not_deepminds_is_refused(models: ModelFiles, tmp_path:
     for path, sentence in [
         (wrong, f"{wrong} is not DeepMind's sample"),
         (tmp_path / "gone.npy", "gone.npy cannot be read: No such file or directory"),
-        (tmp_path, "cannot be read"),
+        (tmp_path, "cannot be read: it is a folder"),
+        (Path(os.devnull), "cannot be read: it is not a regular file"),
     ]:
         result = verify(models.module(), "--sample", path)
         assert result.exit_code == 2, result.stderr
         assert sentence in result.stderr
         assert f"Give DeepMind's: http://127.0.0.1:9/data/{SAMPLE_NAME}" in result.stderr
+    result = verify("camera-motion", "--sample", wrong)
+    assert result.exit_code == 2, "also where no sample would be run"
 
 
 def test_the_library_raises_what_it_says(models: ModelFiles, tmp_path: Path) -> None:

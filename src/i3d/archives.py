@@ -48,6 +48,8 @@ _DAMAGE = (
     UnicodeError,
     ValueError,  # impossible numbers in headers: negative, beyond the system's dates
     OverflowError,
+    RecursionError,  # tarfile calls itself for each of many long names in a row
+    MemoryError,
 )
 
 _COMPRESSIONS: dict[bytes, Callable[[Path], BinaryIO]] = {
@@ -56,6 +58,12 @@ _COMPRESSIONS: dict[bytes, Callable[[Path], BinaryIO]] = {
     b"\xfd7zXZ\0": lambda path: cast("BinaryIO", lzma.LZMAFile(path)),  # noqa: SIM115  (closed by who calls)
 }
 """First bytes of a compressed file, and what reads it."""
+
+_REFUSED_NAMES = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
+"""What systems say to names that they cannot have: too long, not in their encoding, reserved."""
+
+_ZIP_ENTRY = b"PK\1\2"
+"""Stands before each entry of a zip archive's list of contents."""
 
 _FULL_DISK = frozenset(
     code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
@@ -82,20 +90,23 @@ def unpack(
 
     Raises:
         ArchiveError: It is no archive, is damaged, holds more than allowed, or holds something
-            that must not be unpacked: a link, a device, a name outside the folder, two files of
-            one name (also where only upper and lower case differ). The message is a clause.
+            that must not be unpacked: a link, a device, a name outside the folder, a name that
+            the disk refuses, two files of one name (also where only upper and lower case differ).
+            The message is a clause.
         CacheError: The archive cannot be read, `target` cannot be written, or the disk is full.
 
     After an error `target` is empty.
     """
     unpacker = _Unpacker(target, max_bytes, max_members)
     try:
-        for name, content in _members(archive):
+        for name, content in _members(archive, max_members):
             unpacker.add(name, content)
     except BaseException as error:
         _empty(target)
         if isinstance(error, (ArchiveError, CacheError)):
             raise
+        if isinstance(error, OSError) and error.errno in _REFUSED_NAMES:
+            raise ArchiveError("it holds a name that this disk refuses") from error
         if isinstance(error, OSError) and error.errno is not None:
             raise _cannot_write(target, error) from error
         # gzip and bz2 report damage as an OSError without a number
@@ -126,7 +137,7 @@ class _Unpacker:
         """Write a member; content None makes a folder."""
         self._num_members += 1
         if self._num_members > self._max_members:
-            raise ArchiveError(f"it holds more than {self._max_members} files")
+            raise _too_many(self._max_members)
         parts = _checked_parts(name)
         if not parts:  # the folder itself
             if content is not None:
@@ -159,7 +170,7 @@ class _Unpacker:
         self._seen[key] = is_file
 
 
-def _members(archive: Path) -> Iterator[tuple[str, _Readable | None]]:
+def _members(archive: Path, max_members: int) -> Iterator[tuple[str, _Readable | None]]:
     """Names and contents (None: a folder) of an archive's members, one after the other."""
     try:
         with archive.open("rb") as file:
@@ -170,6 +181,7 @@ def _members(archive: Path) -> Iterator[tuple[str, _Readable | None]]:
             hint="Check its permissions.",
         ) from error
     if start.startswith((b"PK\3\4", b"PK\5\6")):
+        _bound_zip_list(archive, max_members)
         yield from _zip_members(archive)
         return
     for magic, open_compressed in _COMPRESSIONS.items():
@@ -209,6 +221,18 @@ def _tar_members(stream: BinaryIO) -> Iterator[tuple[str, _Readable | None]]:
         rest += len(piece)
         if rest > _MAX_REST_BYTES:
             raise ArchiveError(_DAMAGED)
+
+
+def _bound_zip_list(path: Path, max_members: int) -> None:
+    """Refuse a zip archive whose list of contents is too long: zipfile reads it at once."""
+    num_entries = 0
+    before = b""
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK_BYTES):
+            num_entries += (before + piece).count(_ZIP_ENTRY)
+            before = piece[-len(_ZIP_ENTRY) + 1 :]
+            if num_entries > max_members:
+                raise _too_many(max_members)
 
 
 def _zip_members(path: Path) -> Iterator[tuple[str, _Readable | None]]:
@@ -304,6 +328,10 @@ def _checked_parts(name: str) -> tuple[str, ...]:
     if any(len(os.fsencode(part)) > 255 or (os.name == "nt" and ":" in part) for part in parts):
         raise ArchiveError(f"it holds a name that no file can have ({_shown(name)})")
     return parts
+
+
+def _too_many(max_members: int) -> ArchiveError:
+    return ArchiveError(f"it holds more than {max_members} files")
 
 
 def _folded(part: str) -> str:

@@ -175,6 +175,16 @@ CATALOG = {
 
 DEFAULT_MODEL = "i3d-kinetics-400"
 
+CACHE_SOURCES = ("tfhub-cache", "kagglehub-cache")
+"""What `--source` calls the caches of TensorFlow Hub's client and of kagglehub."""
+
+SOURCE_NAMES = tuple(
+    dict.fromkeys(
+        [*CACHE_SOURCES, *(source.name for spec in CATALOG.values() for source in spec.sources)]
+    )
+)
+"""All that `--source` takes, in the order in which the sources are tried."""
+
 
 def get_model(name: str) -> ModelSpec:
     """Look a model up by its name.

@@ -57,6 +57,14 @@ class I3DError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def clause(self) -> str:
+        """The message, to go into another sentence: small first letter, no full stop."""
+        text = self.message.removesuffix(".")
+        word = text.partition(" ")[0]
+        is_name = not (len(word) == 1 or word[1:].islower())  # TensorFlow, I3D_TIMEOUT
+        return text if is_name else text[:1].lower() + text[1:]
+
 
 class UsageError(I3DError, ValueError):
     """An option has a value that makes no sense, or options contradict each other."""
@@ -111,6 +119,11 @@ class DownloadError(TransferError):
     def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+    @property
+    def clause(self) -> str:
+        """The reason: lists of several addresses name each address once."""
+        return self.reason
 
 
 class ArchiveError(TransferError):

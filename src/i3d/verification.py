@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -36,9 +36,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from i3d.engines.base import Engine
     from i3d.progress import Progress
     from i3d.sources import LocalModel
     from i3d.sources.inspection import Weights
+
+Graph: TypeAlias = Literal["run", "loaded", "not looked at"]
+"""What was done with a model's graph, and succeeded."""
 
 LOGIT_TOLERANCE = 0.01
 """Largest difference from a published logit that still counts as equal. The published ones were
@@ -99,6 +103,10 @@ class Verification:
     """Why the sample was not run, as a clause, where that says nothing about the model."""
     sample_problem: str | None = None
     """Why the model can't be loaded or run, as a clause."""
+    graph: Graph | None = "not looked at"
+    """`run`: it gave logits for the sample. `loaded`: TensorFlow loads it, and it has as many
+    outputs as its weights have labels. None where it can't be loaded or run, or there is none
+    (a checkpoint)."""
 
     @property
     def is_published(self) -> bool:
@@ -110,6 +118,19 @@ class Verification:
             return self.weights.fingerprint == spec.weights
         checkpoint = self.weights.identification.checkpoint
         return checkpoint is not None and (spec is None or checkpoint in spec.checkpoints)
+
+    @property
+    def verdict(self) -> str:
+        """What was proven, or what speaks against the model, for people."""
+        if self.problem is not None:
+            return f"NOT verified: {self.problem}"
+        limits = {
+            "run": ", and the published logits",
+            "loaded": "; the graph was loaded, and not run",
+            "not looked at": "; the graph was not run",
+            None: "",
+        }
+        return f"verified: its weights{limits[self.graph]}"
 
     @property
     def problem(self) -> str | None:
@@ -150,7 +171,8 @@ def verify_model(
     Args:
         model: A name in the catalogue, a model's folder, or the folder of a checkpoint.
         sample: DeepMind's sample, `v_CricketShot_g04_c01_rgb.npy`; None fetches it.
-        run_sample: Run the sample through the model, where published logits for it exist.
+        run_sample: Run the sample through the model, where published logits for it exist. A folder
+            of the user's own, of whose graph no record says anything, is at least loaded.
         progress: Who wants to know.
 
     Returns:
@@ -164,6 +186,8 @@ def verify_model(
         CacheError: The cache can't be read.
     """
     local = find_installed(model)
+    if sample is not None and run_sample:  # told also where it would not be run
+        _check_sample(Path(sample))
     problems = _file_problems(local)
     weights, weights_problem = None, None
     try:
@@ -171,45 +195,81 @@ def verify_model(
         if weights is None:
             weights_problem = _why_no_weights(local.directory)
     except CheckpointError as error:
-        weights_problem = _clause(error)
-    comparison, sample_problem = None, None
+        weights_problem = error.clause
     skipped = _why_no_sample(local, weights, problems) if run_sample else "not asked for"
-    if skipped is None:
-        try:
-            path = fetch_sample(progress) if sample is None else Path(sample)
-            comparison = compare_sample(local.directory, path, progress=progress)
-        except DownloadError as error:
-            skipped = f"it could not be fetched ({error.reason})"
-        except (CacheError, EngineNotInstalledError) as error:  # this machine's fault
-            skipped = _clause(error)
-        except EngineError as error:
-            sample_problem = _clause(error)
-    return Verification(
-        local, problems, weights, weights_problem, comparison, skipped, sample_problem
+    graph: Graph | None = "not looked at" if _has_graph(local.directory) else None
+    result = Verification(
+        local, problems, weights, weights_problem, None, skipped, sample_problem=None, graph=graph
     )
+    if skipped is None:
+        result = _with_sample(result, sample, progress)
+    if run_sample and result.graph == "not looked at" and local.source == "folder":
+        result = _with_graph_loaded(result, progress)
+    return result
+
+
+def _with_sample(
+    result: Verification, sample: str | os.PathLike[str] | None, progress: Progress
+) -> Verification:
+    """Run the sample, where it can be had and this machine can run it."""
+    try:
+        path = fetch_sample(progress) if sample is None else Path(sample)
+        comparison = compare_sample(result.local.directory, path, progress=progress)
+    except DownloadError as error:
+        return replace(result, sample_skipped=f"it could not be fetched ({error.reason})")
+    except (CacheError, EngineNotInstalledError) as error:  # this machine's fault
+        return replace(result, sample_skipped=error.clause)
+    except EngineError as error:
+        return replace(result, sample_problem=error.clause, graph=None)
+    return replace(result, sample=comparison, graph="run")
+
+
+def _with_graph_loaded(result: Verification, progress: Progress) -> Verification:
+    """Load a graph that was not run, where its weights alone would make the model verified."""
+    found = None if result.weights is None else result.weights.identification
+    if result.problem is not None or found is None or found.closest is None:
+        return result
+    if found.closest.startswith("flow"):  # i3d feeds RGB frames, and loads nothing else
+        return result
+    try:
+        _load(result.local.directory, published()[found.closest].num_labels, progress)
+    except EngineNotInstalledError:  # this machine's fault
+        return result
+    except EngineError as error:
+        return replace(result, sample_problem=error.clause, graph=None)
+    return replace(result, graph="loaded")
+
+
+def _load(directory: Path, num_labels: int, progress: Progress) -> Engine:
+    """Load a model whose weights are those of a network with so many labels."""
+    with progress.task(f"loading {directory.name}"):
+        engine = load_engine(directory)
+    if engine.contract.num_labels != num_labels:
+        raise ModelLoadError(
+            f"Its graph gives {engine.contract.num_labels} outputs, and its weights are of a "
+            f"network with {num_labels} labels."
+        )
+    return engine
 
 
 def _file_problems(local: LocalModel) -> tuple[str, ...] | None:
     if local.record is not None:
         return InstalledModel(local.directory, local.record).damage()
     is_checkpoint = not (local.directory / "variables" / "variables.index").is_file()
-    if is_checkpoint or (local.directory / "saved_model.pb").is_file():
+    if is_checkpoint or _has_graph(local.directory):
         return None
     return ("saved_model.pb is missing",)
 
 
 def _why_no_weights(directory: Path) -> str:
-    if (directory / "saved_model.pb").is_file():
+    if _has_graph(directory):
         return "it has no tensors that could be compared"
     return "the folder holds neither saved_model.pb nor a TensorFlow checkpoint"
 
 
-def _clause(error: EngineError | CacheError) -> str:
-    """What an error says, inside a sentence."""
-    text = error.message.removesuffix(".")
-    word = text.partition(" ")[0]
-    is_name = not (len(word) == 1 or word[1:].islower())  # TensorFlow, I3D_TIMEOUT
-    return text if is_name else text[:1].lower() + text[1:]
+def _has_graph(directory: Path) -> bool:
+    """Whether a folder holds a SavedModel, not a checkpoint alone."""
+    return (directory / "saved_model.pb").is_file()
 
 
 def _why_no_sample(
@@ -225,7 +285,7 @@ def _why_no_sample(
         return "DeepMind published no numbers for this network"
     if published()[found.closest].num_labels != 400:
         return "DeepMind published no numbers for a network of that many labels"
-    if not (local.directory / "saved_model.pb").is_file():
+    if not _has_graph(local.directory):
         return "a checkpoint can't be run before it is converted (i3d model import)"
     return None
 
@@ -276,8 +336,8 @@ def compare_sample(
         EngineError: The model can't be loaded or run.
     """
     pixels = _read_sample(path)
-    with progress.task(f"loading {directory.name}"):
-        engine = load_engine(directory)
+    labels = load_labels("kinetics-400")
+    engine = _load(directory, len(labels), progress)
     low, high = engine.contract.input_range
     with progress.task(f"running {path.name}"):
         steps = engine.run(_in_range(pixels, low, high))
@@ -286,7 +346,6 @@ def compare_sample(
         raise EngineError("The model gave outputs that are not finite numbers for the sample.")
     probabilities = softmax(logits)
     expected = sample_outputs()
-    labels = load_labels("kinetics-400")
     rows = [
         SampleRow(
             label=label,
@@ -307,6 +366,13 @@ def compare_sample(
 
 def _read_sample(path: Path) -> npt.NDArray[np.float32]:
     """The sample as (79, 224, 224, 3) float32 in [-1, 1]."""
+    _check_sample(path)
+    frames: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)[0]
+    return frames
+
+
+def _check_sample(path: Path) -> None:
+    """Raise UsageError for any file but DeepMind's sample."""
     name = sample_outputs().clip
     hint = f"Give DeepMind's: {deepmind_source(name).url}"
     try:
@@ -317,8 +383,6 @@ def _read_sample(path: Path) -> npt.NDArray[np.float32]:
         raise UsageError(
             f"{path} is not DeepMind's sample: its git blob id is another one.", hint=hint
         )
-    frames: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)[0]
-    return frames
 
 
 def _in_range(pixels: npt.NDArray[np.float32], low: float, high: float) -> npt.NDArray[np.float32]:

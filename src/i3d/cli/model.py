@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,16 +20,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from i3d.verification import Verification
-
-SOURCES = tuple(
-    dict.fromkeys(
-        [
-            "tfhub-cache",
-            "kagglehub-cache",
-            *(source.name for spec in CATALOG.values() for source in spec.sources),
-        ]
-    )
-)
 
 _model_argument = click.argument(
     "model", default=DEFAULT_MODEL, metavar="[NAME|DIR]", shell_complete=complete_models
@@ -97,7 +86,7 @@ def info_command(model: str, format_name: str, verbose: bool) -> None:
 @click.argument("models", nargs=-1, metavar="[NAME|URL]...", shell_complete=complete_models)
 @click.option(
     "--source",
-    type=click.Choice(SOURCES),
+    type=click.Choice(SOURCE_NAMES),
     help="Take it from this source alone, also where it is on this machine already from another.",
 )
 @click.option("--force", is_flag=True, help="Fetch it also where it is on this machine already.")
@@ -144,8 +133,8 @@ def verify_command(
 
     Compares its files with what was installed, and each of its tensors with DeepMind's five
     published checkpoints. Then runs DeepMind's sample (47.6 MB, fetched once) and sets the logits
-    beside the published ones. The exit code is 6 for a model that is damaged, unknown or
-    different.
+    beside the published ones. The verdict says which of this was done. The exit code is 6 for a
+    model that is damaged, unknown or different.
     """
     from i3d.report.models import verification_as_dict, verification_as_text
     from i3d.verification import verify_model
@@ -181,7 +170,7 @@ def import_command(path: str, name: str | None, verbose: bool) -> None:
     from i3d.sources.importing import import_model
 
     with libraries_silenced(verbose=verbose):
-        installed = import_model(Path(path), name=name, progress=progress_on_terminal())
+        installed = import_model(path, name=name, progress=progress_on_terminal())
     record = installed.record
     if record.checkpoint is None:
         show_note(f"The weights of {record.name} are none that DeepMind published on GitHub.")

@@ -126,7 +126,7 @@ class Output:
         where = "standard output" if self._target is None else str(self._target)
         return OutputError(
             f"The result cannot be written to {where}: {error.strerror or error}.",
-            hint="Choose another place with -o FILE, or make room on the disk.",
+            hint="Make room on the disk, or write to another place.",
         )
 
 

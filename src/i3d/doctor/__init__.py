@@ -160,12 +160,15 @@ def _check_model(name: str) -> Check:
 def _check_other_caches() -> Iterator[Check]:
     """Look for the default model in other programs' caches; none there is not worth a line."""
     try:
-        from i3d.sources.local_caches import candidates
+        from i3d.sources.local_caches import candidates, why_not
     except ImportError:  # the checks before have said so
         return
     for name, folder in candidates(CATALOG[DEFAULT_MODEL]).items():
-        if folder.is_dir():
+        reason = why_not(folder)
+        if reason is None:
             yield guarded(name, partial(_check_other_cache, name, folder))
+        elif reason != "not there":
+            yield Check(name, "warning", f"{folder}: {reason}")
 
 
 def _check_other_cache(name: str, folder: Path) -> Check:
@@ -175,8 +178,8 @@ def _check_other_cache(name: str, folder: Path) -> Check:
         weights = read_weights(folder)
     except CheckpointError as error:
         return Check(name, "warning", error.message.removesuffix("."))
-    if weights is None or not (folder / "saved_model.pb").is_file():
-        return Check(name, "warning", f"half deleted: {folder}")
+    if weights is None:
+        return Check(name, "warning", f"{folder}: no tensors that could be compared")
     found = weights.identification
     if found.damaged:
         return Check(name, "warning", f"damaged: {found.damaged[0]} in {folder}")

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from i3d.download import shown
 from i3d.errors import ExitCode, I3DError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def guarded(name: str, check: Callable[[], Check]) -> Check:
         lines = str(error).strip().splitlines() or [""]
         detail = f"does not work: {type(error).__name__}: {lines[0]}".rstrip(": ")
         hint = "pip install --force-reinstall i3d"
+        if isinstance(error, FileNotFoundError) and "temporary directory" in lines[0]:
+            hint = "Name a folder for temporary files in TMPDIR."
         return Check(name, "failed", detail, hint, ExitCode.ENGINE)
 
 
@@ -76,12 +79,7 @@ def without_password(value: str, *, is_proxy: bool = False) -> str:
         value: The value of a variable, an address or anything else.
         is_proxy: It is an address also without a scheme, as in HTTPS_PROXY=user:password@host.
     """
-    scheme, separator, rest = value.partition("://")
-    if not separator:
-        scheme, rest = "", value
-        if not is_proxy:
-            return value
-    if "@" in rest:  # the last one: a password may hold others
-        rest = f"***@{rest.rpartition('@')[2]}"
-    address, has_query, _ = rest.partition("?")
-    return f"{scheme}{separator}{address}{'?***' if has_query else ''}"
+    if "://" not in value and not is_proxy:
+        return value
+    address, has_query, _ = shown(value, mark="***@", is_proxy=is_proxy).partition("?")
+    return f"{address}{'?***' if has_query else ''}"

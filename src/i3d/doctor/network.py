@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from i3d.catalog import CATALOG, DEFAULT_MODEL
 from i3d.doctor.check import Check, guarded, without_password
@@ -115,16 +114,20 @@ def _check_patience(model_state: str) -> Iterator[Check]:
 
 
 def _ask(source: Source) -> Check:
-    from i3d.download import reach
-    from i3d.sources.remote import kaggle_credentials
+    from i3d.download import is_web_address, place, reach
+    from i3d.sources.remote import kaggle_auth
 
     name = f"source {source.name}"
-    where = urlsplit(source.url).netloc.rpartition("@")[2]
     url = source.url
+    if not is_web_address(url):
+        value = without_password(os.environ.get(source.base_variable, url))
+        detail = f"{source.base_variable} is {value}, which is not a web address"
+        hint = f"Correct or unset {source.base_variable}."
+        return Check(name, "warning", detail, hint)
     if source.kind == "checkpoint":
         url += "/model.ckpt.index"
     try:
-        answer = reach(url, auth=kaggle_credentials() if source.name == "kaggle" else None)
+        answer = reach(url, auth=kaggle_auth(url))
     except DownloadError as error:
-        return Check(name, "warning", f"{where}: {error.reason}")
-    return Check(name, "ok", f"{where} {answer}")
+        return Check(name, "warning", f"{place(url)}: {error.reason}")
+    return Check(name, "ok", f"{place(url)} {answer}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from i3d.download.attempts import AttemptError, shown, status_text
+from i3d.download.attempts import QUOTING_HINT, AttemptError, place, shown, status_text
 from i3d.errors import DownloadError, UsageError
 from i3d.progress import NO_PROGRESS
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.progress import Progress
+
+__all__ = [
+    "Download",
+    "download",
+    "is_offline",
+    "is_web_address",
+    "patience_seconds",
+    "place",
+    "reach",
+    "shown",
+]
 
 _DEFAULT_PATIENCE_SECONDS = 30.0
 _MAX_PATIENCE_SECONDS = 86_400.0
@@ -48,6 +59,17 @@ def is_offline() -> bool:
         True where I3D_OFFLINE is set to anything but nothing or `0`.
     """
     return os.environ.get("I3D_OFFLINE", "") not in ("", "0")
+
+
+def is_web_address(url: str) -> bool:
+    """Tell whether an address is a complete one that begins with `http://` or `https://`."""
+    if not url.lower().startswith(("http://", "https://")):
+        return False
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket or a port that is none
+        return False
 
 
 def patience_seconds() -> float:
@@ -106,8 +128,9 @@ def download(
         max_bytes: A larger file is refused. The default is 4 GiB, forty times the largest model.
         auth: (user, password) for Basic, or a Bearer token. Sent to the address's own host only.
         headers: More request headers. `Authorization` and `Cookie` go to the first host only.
-        partial_dir: Where the unfinished file is kept, on the same filesystem as `target`; its
-            folder by default. Unfinished files there that are older than a week are removed.
+        partial_dir: Where the unfinished file is kept; the folder of `target` by default. On
+            another filesystem the whole file is copied from there. Unfinished files there that
+            are older than a week are removed.
         description: What the progress display says, "fetching URL" by default.
         progress: Who wants to know. Counts bytes, also those that an earlier run left.
 
@@ -186,13 +209,9 @@ def _refuse_what_cannot_work(url: str) -> None:
         raise _download_error(
             url, AttemptError("only http:// and https:// addresses can be downloaded")
         )
-    try:
-        parts = urlsplit(url)
-        is_complete = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket or a port that is none
-        is_complete = False
-    if not is_complete:
-        raise _download_error(url, AttemptError("it is not a web address"))
+    if not is_web_address(url):
+        hint = QUOTING_HINT if "@" in url else None
+        raise _download_error(url, AttemptError("it is not a web address", hint=hint))
 
 
 def _download_error(url: str, error: AttemptError) -> DownloadError:

@@ -6,6 +6,7 @@ import re
 from http import HTTPStatus
 
 NETWORK_HINT = "Check the network, or its proxy in HTTPS_PROXY."
+QUOTING_HINT = "In a user name or password write / as %2F and @ as %40."
 
 
 class AttemptError(Exception):
@@ -36,9 +37,36 @@ class AttemptError(Exception):
         self.wait_seconds = wait_seconds
 
 
-def shown(url: str) -> str:
-    """Give an address as it may be shown: without a user name and password."""
-    return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#]*@", r"\1", url)
+def shown(url: str, *, mark: str = "", is_proxy: bool = False) -> str:
+    """Give an address as it may be shown: without a user name and password.
+
+    Args:
+        url: An address, or anything else, which stays as it is.
+        mark: What stands in their place.
+        is_proxy: It is an address also without a scheme (`user:password@host:3128`), and it has
+            no path: whatever stands before an `@` is secret.
+
+    Returns:
+        The address without what is before the last `@` of its host. Where no host can be read (a
+        password may hold a `/` by mistake: `https://user:pa/ss@host`), without what is before the
+        last `@` of all.
+    """
+    match = re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", url)
+    if match is None and not is_proxy:
+        return url
+    scheme = "" if match is None else match[0]
+    rest = url[len(scheme) :]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host = authority.rpartition("@")[2]
+    is_readable = re.fullmatch(r"(\[[^\[\]]*\]|[^:\[\]]+)(:\d*)?", host) is not None
+    start = authority.rfind("@") + 1 if is_readable and not is_proxy else rest.rfind("@") + 1
+    return f"{scheme}{mark if start else ''}{rest[start:]}"
+
+
+def place(url: str) -> str:
+    """Give the host of an address, with its port where it has one: "example.org:8080"."""
+    address = shown(url)
+    return re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0] or address
 
 
 def size_text(num_bytes: int) -> str:

@@ -25,6 +25,7 @@ from i3d.download.attempts import (
     stalled,
     status_text,
 )
+from i3d.download.proxies import check_proxy
 from i3d.download.reasons import connect_seconds, explain
 from i3d.download.session import open_session
 
@@ -213,6 +214,7 @@ class Connection:
         raise AttemptError(f"the server redirects more than {MAX_REDIRECTS} times")
 
     def _send(self, url: str, headers: Mapping[str, str]) -> Response:
+        check_proxy(url)
         try:
             return self._session.get(
                 url,

@@ -10,16 +10,16 @@ import secrets
 import shutil
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import filelock
 
-from i3d.download.attempts import shown, size_text
+from i3d.download.attempts import size_text
 from i3d.errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from i3d.download.connection import Answer
 
@@ -49,7 +49,8 @@ class Partial:
     def __init__(self, path: Path, url: str, *, is_shared: bool, resumes_unvalidated: bool) -> None:
         self._path = path
         self._notes = path.with_suffix(".json")
-        self._url = shown(url)  # what is written down must not hold a password
+        # What is written down must not hold the password or the key that an address may hold.
+        self._address = _digest(url)
         self._is_shared = is_shared
         self._resumes_unvalidated = resumes_unvalidated
         self._etag: str | None = None
@@ -118,7 +119,7 @@ class Partial:
                 self.total = answer.body_bytes
             if self._is_shared:
                 notes = {
-                    "url": self._url,
+                    "address": self._address,
                     "etag": self._etag,
                     "last_modified": self._last_modified,
                     "total": self.total,
@@ -157,17 +158,17 @@ class Partial:
     def become(self, target: Path) -> None:
         """Give the file its final name. CacheError: it cannot have it; nothing is left then."""
         with self._writing():
-            self._file.flush()
-            try:
-                os.fsync(self._file.fileno())
-            except OSError as error:
-                if error.errno not in _NO_FSYNC:
-                    raise
+            _write_through(self._file)
             self._file.close()
         try:
-            with _explained(target.parent):
+            with _explained(_common_folder(self._path, target)):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self._path.replace(target)
+                try:
+                    self._path.replace(target)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    _copy(self._path, target)
         finally:
             self.discard()
 
@@ -198,7 +199,7 @@ class Partial:
             size = self._path.stat().st_size
         except (OSError, ValueError, RecursionError):
             return False
-        if not isinstance(notes, dict) or notes.get("url") != self._url:
+        if not isinstance(notes, dict) or notes.get("address") != self._address:
             return False
         total = notes.get("total")
         self.total = total if isinstance(total, int) and total >= size else None
@@ -239,7 +240,7 @@ def open_partial(folder: Path, url: str, *, resumes_unvalidated: bool) -> Iterat
     Raises:
         CacheError: The folder cannot be written.
     """
-    key = hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    key = _digest(url)[:32]
     shared = folder / f"{PREFIX}{key}.part"
     lock_file = shared.with_suffix(".lock")
     with _explained(folder):
@@ -267,6 +268,46 @@ def open_partial(folder: Path, url: str, *, resumes_unvalidated: bool) -> Iterat
                 with suppress(OSError):
                     lock_file.unlink()
             lock.release()
+
+
+def _digest(url: str) -> str:
+    return hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _write_through(file: IO[bytes]) -> None:
+    """Have what was written on the disk before a name says that it is."""
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file to another filesystem, where it gets its name when it is whole."""
+    copy = target.with_name(f"{PREFIX}{secrets.token_hex(8)}.part")
+    try:
+        with source.open("rb") as reader, copy.open("xb") as writer:
+            shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
+            _write_through(writer)
+        copy.replace(target)
+    finally:
+        with suppress(OSError):
+            copy.unlink(missing_ok=True)
+
+
+def _common_folder(path: Path, target: Path) -> Path:
+    """The folder to name where `path` can't become `target`: the target's may be a private one.
+
+    Returns:
+        The lowest folder that holds both, but for a root.
+    """
+    try:
+        common = Path(os.path.commonpath([path.absolute(), target.absolute()]))
+    except ValueError:  # two drives of Windows
+        return target.parent
+    return target.parent if common == common.parent else common
 
 
 def _remove_abandoned(folder: Path, *, our_lock: Path) -> None:

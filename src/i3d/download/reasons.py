@@ -8,10 +8,8 @@ import socket
 import ssl
 from http.client import HTTPException, RemoteDisconnected
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import (
     ConnectTimeoutError,
     LocationValueError,
@@ -20,7 +18,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from i3d.download.attempts import NETWORK_HINT, AttemptError, seconds_text, shown, stalled
+from i3d.download.attempts import NETWORK_HINT, AttemptError, place, seconds_text, stalled
+from i3d.download.proxies import proxy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,15 +63,14 @@ def explain(error: BaseException, url: str, patience_seconds: float) -> AttemptE
         The error to raise.
     """
     causes = list(_causes(error))
-    place = _place(url)
+    host = place(url)
     if any(isinstance(cause, (ProxyError, requests.exceptions.ProxyError)) for cause in causes):
-        proxy = select_proxy(url, get_environ_proxies(url)) or ""
-        place = f"the proxy {_place(proxy if '://' in proxy else f'http://{proxy}')}"
+        host = f"the proxy {place(proxy_of(url) or '')}"
         for cause in causes:
             match = re.match(r"Tunnel connection failed: (\d{3}[ \w-]*)", str(cause))
             if match:
                 return AttemptError(
-                    f"{place} answered {match[1].strip()}", hint="Check HTTPS_PROXY or NO_PROXY."
+                    f"{host} answered {match[1].strip()}", hint="Check HTTPS_PROXY or NO_PROXY."
                 )
     # urllib3 derives "connection refused" from "connection timed out"
     if any(
@@ -80,38 +78,38 @@ def explain(error: BaseException, url: str, patience_seconds: float) -> AttemptE
         for cause in causes
     ):
         return AttemptError(
-            f"{place} does not answer (waited {seconds_text(connect_seconds(patience_seconds))})",
+            f"{host} does not answer (waited {seconds_text(connect_seconds(patience_seconds))})",
             hint=NETWORK_HINT,
         )
     for cause in causes:
-        known = _unreachable(cause, place) or _broken(cause, place, patience_seconds)
+        known = _unreachable(cause, host) or _broken(cause, host, patience_seconds)
         if known is not None:
             return known
     lines = str(error).strip().splitlines()
     return AttemptError(lines[0] if lines else type(error).__name__)
 
 
-def _unreachable(cause: BaseException, place: str) -> AttemptError | None:
+def _unreachable(cause: BaseException, host: str) -> AttemptError | None:
     """Reasons why no connection was made. None of them goes away within seconds."""
     reason: str | None = None
     if isinstance(cause, ssl.SSLCertVerificationError):
         problem = _CERTIFICATE_PROBLEMS.get(cause.verify_code, "is not trusted")
         details = (cause.verify_message or "").strip().rstrip(".")
         more = f" ({details})" if details else ""
-        return AttemptError(f"the certificate of {place} {problem}{more}", hint=_TRUST_HINT)
+        return AttemptError(f"the certificate of {host} {problem}{more}", hint=_TRUST_HINT)
     if isinstance(cause, ssl.SSLError):
         details = (cause.reason or "").replace("_", " ").lower() or "no details"
-        reason = f"no secure connection to {place} can be made ({details})"
+        reason = f"no secure connection to {host} can be made ({details})"
     elif isinstance(cause, socket.gaierror):
-        reason = f"the name {place} cannot be found (no network?)"
+        reason = f"the name {host} cannot be found (no network?)"
     elif isinstance(cause, ConnectionRefusedError):
-        reason = f"{place} refuses the connection"
+        reason = f"{host} refuses the connection"
     elif isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
-        reason = f"{place} cannot be reached (no network?)"
+        reason = f"{host} cannot be reached (no network?)"
     return AttemptError(reason, hint=NETWORK_HINT) if reason else None
 
 
-def _broken(cause: BaseException, place: str, patience_seconds: float) -> AttemptError | None:
+def _broken(cause: BaseException, host: str, patience_seconds: float) -> AttemptError | None:
     """Reasons why a connection brought no answer."""
     if isinstance(cause, (ReadTimeoutError, TimeoutError)):
         return stalled("nothing", patience_seconds)
@@ -124,7 +122,7 @@ def _broken(cause: BaseException, place: str, patience_seconds: float) -> Attemp
             is_transient=True,
         )
     if isinstance(cause, HTTPException):
-        return AttemptError(f"{place} does not speak HTTP")
+        return AttemptError(f"{host} does not speak HTTP")
     if isinstance(cause, (requests.exceptions.InvalidURL, LocationValueError, UnicodeError)):
         return AttemptError("it is not a web address")
     return None
@@ -146,8 +144,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _parts(error: BaseException) -> tuple[object, ...]:
     return (*error.args, getattr(error, "reason", None), getattr(error, "original_error", None))
-
-
-def _place(url: str) -> str:
-    """Host of an address, with its port where it is an unusual one."""
-    return urlsplit(shown(url)).netloc or shown(url)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -227,9 +228,14 @@ def git_blob_sha1(path: Path) -> str:
         Hexadecimal SHA-1 over "blob SIZE", a zero byte and the content.
 
     Raises:
-        ModelLoadError: The file cannot be read.
+        ModelLoadError: The file cannot be read, or is not a regular one: a pipe would be waited
+            for, and a device may have no end.
     """
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            what = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
+            raise ModelLoadError(f"{path} cannot be read: {what}.")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)

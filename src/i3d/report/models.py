@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.download.attempts import shown
+from i3d.download import shown
 from i3d.fingerprints import published
 from i3d.report.escaping import encodable, printable
 
@@ -218,12 +218,12 @@ def verification_as_text(result: Verification) -> str:
     rows += [("tensors", text) for text in _tensor_rows(result)]
     if result.sample is not None:
         rows += _sample_rows(result.sample)
-    elif result.sample_problem is not None:
-        rows.append(("sample", f"FAILED: {result.sample_problem}"))
-    else:
+    if result.sample_skipped is not None:
         rows.append(("sample", f"not run: {result.sample_skipped}"))
-    verdict = "verified" if result.problem is None else f"NOT verified: {result.problem}"
-    rows.append(("verdict", verdict))
+    if result.sample_problem is not None:
+        what = "sample" if result.sample_skipped is None else "graph"
+        rows.append((what, f"FAILED: {result.sample_problem}"))
+    rows.append(("verdict", result.verdict))
     return f"{printable(shown(local.name))}\n{lay_out(rows)}"
 
 
@@ -289,6 +289,7 @@ def verification_as_dict(result: Verification) -> dict[str, Any]:
         "missing": [] if found is None else list(found.missing),
         "wrong_shape": [] if found is None else list(found.wrong_shape),
         "damaged": [] if found is None else list(found.damaged),
+        "graph": result.graph,
         "sample": None if sample is None else _sample_as_dict(sample),
         "sample_skipped": None
         if result.sample_skipped is None
@@ -350,9 +351,9 @@ def lay_out(rows: Iterable[tuple[str, str]]) -> str:
     lines = []
     above = None
     for name, text in rows:
-        shown = "" if name == above else name
+        left = "" if name == above else name
         above = name or above
-        lines.append(f"  {shown:<{_MARGIN}}  {printable(text)}".rstrip() + "\n")
+        lines.append(f"  {left:<{_MARGIN}}  {printable(text)}".rstrip() + "\n")
     return "".join(lines)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.catalog import CATALOG, DEFAULT_MODEL, get_model
-from i3d.download.attempts import shown
 from i3d.errors import (
     ModelLoadError,
     ModelNotInstalledError,
@@ -18,12 +17,19 @@ from i3d.errors import (
 )
 from i3d.paths import package_data_dir
 from i3d.progress import NO_PROGRESS
-from i3d.sources.cache import lock
+from i3d.sources.cache import lock, shown_name
 from i3d.sources.fetching import fetch_model, fetch_own
 from i3d.sources.importing import import_archive
 from i3d.sources.inspection import read_weights
-from i3d.sources.installed import InstalledModel, open_installed
+from i3d.sources.installed import (
+    ARCHIVE_PREFIX,
+    InstalledModel,
+    check_place,
+    find_by_name,
+    open_installed,
+)
 from i3d.sources.records import fingerprint, record_files
+from i3d.sources.remote import check_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +77,10 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
         call, byte by byte.
 
     Raises:
+        UsageError: What looks like an address is none on the web, or I3D_TIMEOUT makes no sense.
         UnknownNameError: There is no model of that name, and no such file or folder.
-        TransferError: It could not be fetched, or the cache can't be written.
+        TransferError: It could not be fetched, or the cache can't be written, or holds something
+            in the model's place that is not i3d's.
         ModelLoadError: What the archive or address gives can't be used.
         EngineNotInstalledError: A model was fetched and can't be checked without TensorFlow.
     """
@@ -91,16 +99,22 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
             (*notes, *_doubts(installed.record)),
         )
     if "://" in model:
+        check_address(model)
         installed, notes = _installed_or_fetched(
-            shown(model), lambda: fetch_own(model, progress=progress), progress
+            model, lambda: fetch_own(model, progress=progress), progress
         )
-        return LocalModel(shown(model), installed.directory, None, installed.record, notes)
-    path = Path(os.path.expanduser(model))  # noqa: PTH111  (leaves `~nobody` as it is)
+        return LocalModel(shown_name(model), installed.directory, None, installed.record, notes)
+    path = _path(model)
     if os.path.isdir(path):  # noqa: PTH112  (no error on a name that is too long)
-        return LocalModel(model, path, None)
-    if os.path.exists(path):  # noqa: PTH110  (the same)
-        installed = import_archive(path, progress=progress)
+        return LocalModel(model, Path(path), None)
+    if os.path.isfile(path):  # noqa: PTH113  (the same)
+        installed = import_archive(Path(path), progress=progress)
         return LocalModel(model, installed.directory, None, installed.record)
+    if os.path.exists(path):  # noqa: PTH110  (the same)
+        raise UnknownNameError(
+            f"{model} is neither a file nor a folder, and no model.",
+            hint=f"Give a model's folder or archive, or choose one of: {', '.join(CATALOG)}.",
+        )
     if "/" in model or "\\" in model:
         raise UnknownNameError(
             f"There is no model folder {model}.",
@@ -122,14 +136,16 @@ def fetch_again(
         progress: Who wants to know.
 
     Raises:
-        UsageError: It is not one that can be fetched, or it has only one source.
+        UsageError: It is not one that can be fetched, or it has only one source, or I3D_TIMEOUT
+            makes no sense.
         UnknownNameError: It has no such source.
-        TransferError: It could not be fetched. The one that was there before stays.
+        TransferError: It could not be fetched, or the cache can't be written. The one that was
+            there before stays.
         ModelLoadError: What an address gives can't be used.
         EngineNotInstalledError: It can't be checked without TensorFlow.
     """
     spec = CATALOG.get(model)
-    if spec is None and "://" not in model and not os.path.exists(model):  # noqa: PTH110
+    if spec is None and "://" not in model and not os.path.exists(_path(model)):  # noqa: PTH110
         get_model(model)
     if (spec is None and "://" not in model) or (spec is not None and not spec.sources):
         raise UsageError(
@@ -139,10 +155,13 @@ def fetch_again(
         )
     if spec is None:
         if source is not None:
-            raise UsageError(f"{model} is an address, and has no other source.")
-        with lock(shown(model), progress):
+            raise UsageError(f"{shown_name(model)} is an address, and has no other source.")
+        check_address(model)
+        check_place(model)
+        with lock(model, progress):
             installed = fetch_own(model, progress=progress)
-        return LocalModel(shown(model), installed.directory, None, installed.record)
+        return LocalModel(shown_name(model), installed.directory, None, installed.record)
+    check_place(model)
     with lock(model, progress):
         present = open_installed(model)
         keep = not force and present is not None and present.record.source == source
@@ -157,7 +176,8 @@ def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
     """Find a model that is on this machine already, damaged or not; nothing is fetched.
 
     Args:
-        model: As for `find_model`; an archive's path is not taken.
+        model: As for `find_model`, or what `ModelRecord.name` says; an archive's path is not
+            taken.
 
     Raises:
         UnknownNameError: There is no model of that name, and no such folder.
@@ -167,27 +187,36 @@ def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
     spec = CATALOG.get(model)
     if spec is not None and spec.packaged_dir is not None:
         return LocalModel(model, packaged_folder(spec), spec)
-    if spec is None and "://" not in model:
-        if os.path.isfile(model):  # noqa: PTH113
+    is_kept = "://" in model or model.startswith(ARCHIVE_PREFIX)
+    if spec is None and not is_kept:
+        if os.path.isfile(_path(model)):  # noqa: PTH113
             raise UnknownNameError(
                 f"{model} is a file, and not a model's folder.",
                 hint="To install a model from an archive: i3d model import FILE",
             )
         return find_model(model)
-    installed = open_installed(model)
+    installed = find_by_name(model)
+    name = shown_name(model)
     if installed is None:
         raise ModelNotInstalledError(
-            f"The model {model} is not on this machine.",
-            hint=f"Fetch it: i3d model fetch {model}",
+            f"The model {name} is not on this machine.",
+            hint="See what is: i3d model list"
+            if model.startswith(ARCHIVE_PREFIX)
+            else f"Fetch it: i3d model fetch {name}",
         )
     notes = () if spec is None else _doubts(installed.record)
-    return LocalModel(model, installed.directory, spec, installed.record, notes)
+    return LocalModel(name, installed.directory, spec, installed.record, notes)
 
 
 def packaged_folder(spec: ModelSpec) -> Path:
     """The folder of a model that ships with i3d."""
     assert spec.packaged_dir is not None
     return package_data_dir() / spec.packaged_dir
+
+
+def _path(model: str) -> str:
+    """A path that was given as a model, with `~` replaced; `~nobody` and nothing stay."""
+    return os.path.expanduser(model)  # noqa: PTH111
 
 
 def _installed_or_fetched(
@@ -198,6 +227,7 @@ def _installed_or_fetched(
     if installed is not None and not installed.damage():
         return installed, ()
     notes: tuple[str, ...] = ()
+    check_place(name)
     with lock(name, progress):
         installed = open_installed(name)
         problems = () if installed is None else installed.damage()
@@ -213,7 +243,8 @@ def _installed_or_fetched(
                 )
             raise
         if problems:
-            notes = (f"{name} was damaged ({'; '.join(problems)}) and was fetched again.",)
+            label = shown_name(name)
+            notes = (f"{label} was damaged ({'; '.join(problems)}) and was fetched again.",)
         return fetched, notes
 
 

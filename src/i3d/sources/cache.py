@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
+import re
 import shutil
 import tempfile
 import time
@@ -11,12 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3d.download.attempts import shown
+from i3d.download import shown
 from i3d.errors import CacheError, ModelLoadError
 from i3d.paths import models_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from filelock import BaseFileLock
 
     from i3d.progress import Progress
 
@@ -26,15 +30,31 @@ MODEL = "model"
 CHECKPOINT = "checkpoint"
 """Where in a scratch folder a checkpoint is downloaded to."""
 
+UNPACKED = "unpacked"
+"""Where in a scratch folder an archive is unpacked."""
+
 _SCRATCH_PREFIX = ".fetching-"
 _REMOVED_PREFIX = ".removed-"
 
-ABANDONED_SECONDS = 24 * 3600
-"""Age at which a folder that a killed run left is nobody's any more."""
+_IN_USE = "in-use"
+"""A file in a scratch folder that is locked for as long as the folder's process lives."""
 
-LOCK_SECONDS = 1800
-"""How long to wait for another process that fetches the same model, before fetching it twice. Half
-an hour for 50 MB: 28 kB a second."""
+ABANDONED_SECONDS = 24 * 3600
+"""Age at which a folder that a killed run left is nobody's any more, where its lock can't tell."""
+
+LOCK_SECONDS = 600
+"""How long to wait for another process that fetches the same model, before fetching it as well.
+The system frees the lock of a process that died, so whoever holds it is at work, or stopped by
+Ctrl-Z, which no lock tells. In ten minutes 85 kB a second bring the 51 MB of a model; whoever is
+slower costs its neighbour a second download, and no harm comes of that."""
+
+
+def shown_name(name: str) -> str:
+    """A model's name as it may be shown and kept.
+
+    An address loses its user name and password, and its query and fragment, which may hold a token.
+    """
+    return re.split(r"[?#]", shown(name), maxsplit=1)[0] if "://" in name else name
 
 
 def folder_of(name: str) -> Path:
@@ -43,7 +63,7 @@ def folder_of(name: str) -> Path:
     Args:
         name: A name in the catalogue; for anything else, such as an address, the folder is named
             by its SHA-1, as TensorFlow Hub's client does. A user name and password in an address
-            do not count.
+            do not count; its query does.
     """
     name = shown(name)
     if name.replace("-", "").isalnum() and name.isascii():
@@ -55,7 +75,8 @@ def folder_of(name: str) -> Path:
 def scratch_folder() -> Iterator[Path]:
     """A private folder in the cache, on the same disk as where the model will go.
 
-    It is gone after the block, but for what `install` took from it.
+    It is gone after the block, but for what `install` took from it. What a killed process leaves
+    is removed by the next one on this machine.
 
     Raises:
         CacheError: The cache can't be written.
@@ -64,43 +85,99 @@ def scratch_folder() -> Iterator[Path]:
     try:
         root.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(root)
-        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=root))
+        folder, in_use = _make_scratch(root)
     except OSError as error:
         raise cannot_write(root, error) from error
     try:
         yield folder
-    except ModelLoadError as error:
+    except (ModelLoadError, CacheError) as error:
         error.message = _without_folder(error.message, folder)
         raise
     finally:
+        in_use.release()  # before the folder goes: Windows keeps files that are open
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_scratch(root: Path) -> tuple[Path, BaseFileLock]:
+    """Make a scratch folder, and lock the file in it that says that somebody is at work."""
+    import filelock
+
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=root))
+        in_use = filelock.FileLock(folder / _IN_USE)
+        try:
+            in_use.acquire(blocking=False)
+        except filelock.Timeout:
+            continue  # before it was locked, another process took it for a killed one's
+        except (OSError, NotImplementedError):
+            pass  # this disk can't lock: its age will tell
+        return folder, in_use
+
+
+def _own_prefix() -> str:
+    """What names of scratch folders made on this machine begin with.
+
+    On a shared disk locks need not reach other machines.
+    """
+    host = hashlib.sha1(platform.node().encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{_SCRATCH_PREFIX}{host[:8]}-"
 
 
 def _without_folder(message: str, scratch: Path) -> str:
     """Leave a scratch folder, which is gone when the message is read, out of it."""
     for folder in (scratch / MODEL, scratch / CHECKPOINT):
         message = message.replace(f"{folder}{os.sep}", "").replace(f" in {folder}", "")
+    for folder in (scratch / UNPACKED, scratch / CHECKPOINT, scratch):
+        message = message.replace(str(folder), str(scratch.parent))
     return message
 
 
 def _remove_abandoned(root: Path) -> None:
-    """Remove what killed runs left, once it is too old to be of one that still runs."""
+    """Remove what killed runs left: those of this machine, and what is too old to be in use."""
     for prefix in (_SCRATCH_PREFIX, _REMOVED_PREFIX):
         for folder in root.glob(f"{prefix}*"):
             with suppress(OSError):
-                if time.time() - folder.stat().st_mtime > ABANDONED_SECONDS:
+                is_old = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
+                if is_old or (folder.name.startswith(_own_prefix()) and _is_left(folder)):
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def move_away(directory: Path) -> None:
-    """Take a folder out of sight in one step, then delete it."""
+def _is_left(folder: Path) -> bool:
+    """Tell whether the process that made a scratch folder is gone: then its lock is free."""
+    import filelock
+
+    if not (folder / _IN_USE).is_file():  # just made, or on a disk that can't lock
+        return False
+    in_use = filelock.FileLock(folder / _IN_USE)
+    try:
+        in_use.acquire(blocking=False)
+    except (OSError, NotImplementedError):  # filelock.Timeout is an OSError
+        return False
+    in_use.release()
+    return True
+
+
+def take_away(directory: Path) -> Path | None:
+    """Take a folder out of sight in one step.
+
+    Returns:
+        The hidden folder that it is in now, under its name, for the caller to delete; None where
+        there was nothing.
+
+    Raises:
+        OSError: It can't be moved, and is where it was.
+    """
     if not os.path.lexists(directory):
-        return
+        return None
     grave = Path(tempfile.mkdtemp(prefix=_REMOVED_PREFIX, dir=directory.parent))
     try:
         directory.rename(grave / directory.name)
-    finally:
+    except BaseException as error:
         shutil.rmtree(grave, ignore_errors=True)
+        if isinstance(error, FileNotFoundError):
+            return None  # another process was faster
+        raise
+    return grave
 
 
 @contextmanager
@@ -109,6 +186,10 @@ def lock(name: str, progress: Progress) -> Iterator[None]:
 
     The system frees the lock of a process that dies. Where it can't lock (some network disks),
     or the other one takes longer than `LOCK_SECONDS`, both go on: each has a folder of its own.
+
+    Args:
+        name: The model's name or address.
+        progress: Who wants to know that there is somebody to wait for.
 
     Raises:
         CacheError: The cache can't be written.
@@ -124,8 +205,10 @@ def lock(name: str, progress: Progress) -> Iterator[None]:
     try:
         file_lock.acquire(blocking=False)
     except filelock.Timeout:
+        label = shown_name(name)
+        progress.note(f"Waiting for another i3d that fetches {label}. (Ctrl-C to stop.)")
         with (
-            progress.task(f"waiting for another i3d that fetches {name}"),
+            progress.task(f"waiting for another i3d that fetches {label}"),
             suppress(filelock.Timeout),
         ):
             file_lock.acquire(timeout=LOCK_SECONDS)

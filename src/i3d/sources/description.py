@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from i3d.catalog import CATALOG
 from i3d.engines import load_engine
-from i3d.errors import CheckpointError
+from i3d.errors import CacheError, CheckpointError
 from i3d.progress import NO_PROGRESS
 from i3d.sources.cache import folder_of
 from i3d.sources.inspection import read_weights
@@ -42,36 +42,42 @@ class ModelState:
     record: ModelRecord | None
     """Where it came from; None for one that ships with i3d or is not on this machine."""
     problems: tuple[str, ...] = ()
-    """What is damaged, a clause each."""
+    """What is damaged, or why it can't be read; a clause each."""
 
 
 def list_models() -> list[ModelState]:
     """The models of the catalogue in its order, then all others that were fetched, by name.
 
-    Every file of an installed model is compared with its record.
+    Every file of an installed model is compared with its record. A folder that can't be read
+    does not keep the others from being listed.
 
     Raises:
         CacheError: The cache can't be read.
     """
-    from i3d.sources import packaged_folder
-
-    states = []
-    for spec in CATALOG.values():
-        installed = None if spec.packaged_dir is not None else open_installed(spec.name)
-        if spec.packaged_dir is not None:
-            folder = packaged_folder(spec)
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            states.append(ModelState(spec.name, "packaged", spec, folder, size, None))
-        elif installed is not None:
-            states.append(_state(installed, spec))
-        else:
-            states.append(ModelState(spec.name, "not installed", spec, None, None, None))
+    states = [_state_of(spec) for spec in CATALOG.values()]
     states += [
         _state(installed, None)
         for installed in installed_models()
         if installed.directory not in {folder_of(name) for name in CATALOG}
     ]
     return states
+
+
+def _state_of(spec: ModelSpec) -> ModelState:
+    from i3d.sources import packaged_folder
+
+    if spec.packaged_dir is not None:
+        folder = packaged_folder(spec)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return ModelState(spec.name, "packaged", spec, folder, size, None)
+    try:
+        installed = open_installed(spec.name)
+    except CacheError as error:
+        folder, problems = folder_of(spec.name), (error.clause,)
+        return ModelState(spec.name, "damaged", spec, folder, None, None, problems)
+    if installed is None:
+        return ModelState(spec.name, "not installed", spec, None, None, None)
+    return _state(installed, spec)
 
 
 def _state(installed: InstalledModel, spec: ModelSpec | None) -> ModelState:

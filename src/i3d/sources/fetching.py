@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from i3d.catalog import CACHE_SOURCES
 from i3d.download import is_offline
-from i3d.download.attempts import shown
+from i3d.download.attempts import NETWORK_HINT
 from i3d.errors import (
     CacheError,
     DownloadError,
@@ -17,7 +18,7 @@ from i3d.errors import (
     UnknownNameError,
 )
 from i3d.names import unknown_name
-from i3d.sources.cache import MODEL, scratch_folder
+from i3d.sources.cache import MODEL, scratch_folder, shown_name
 from i3d.sources.inspection import inspect_model
 from i3d.sources.installed import InstalledModel, install
 from i3d.sources.local_caches import candidates, copy_from_cache
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from i3d.catalog import ModelSpec
     from i3d.progress import Progress
+    from i3d.sources.records import ModelRecord
 
     Fill: TypeAlias = Callable[[Path], None]
     Steps: TypeAlias = dict[str, tuple[str, Fill]]
@@ -51,7 +53,8 @@ def fetch_model(
 
     Raises:
         UnknownNameError: The model has no such source.
-        TransferError: No source worked; `details` has a line for each.
+        UsageError: I3D_TIMEOUT makes no sense.
+        TransferError: No source worked; `details` has a line for each, then what helps with some.
         CacheError: Our cache can't be written, whatever the source.
         EngineNotInstalledError: TensorFlow can't be imported, whatever the source.
     """
@@ -60,61 +63,84 @@ def fetch_model(
         if source not in steps:
             raise _unknown_source(spec, source)
         steps = {source: steps[source]}
-    tried = []
-    errors: list[I3DError] = []
+    failures: dict[str, I3DError] = {}
     for name, (location, fill) in steps.items():
+        is_filling = False
         try:
-            return _install_from(
-                fill, spec.name, spec=spec, source=name, location=location, progress=progress
-            )
-        except (CacheError, EngineNotInstalledError):
+            with progress.task(f"fetching {spec.name} from {name}"), scratch_folder() as scratch:
+                is_filling = True  # a disk that is full now may be so by the fault of this source
+                fill(scratch)
+                is_filling = False
+                record = _inspect(scratch, spec.name, spec, name, location, progress)
+                return install(scratch, record)
+        except EngineNotInstalledError:
             raise  # the next source would meet it, too
         except (TransferError, ModelLoadError) as error:
-            tried.append(f"{name:<16} {_place(location)}: {clause(error)}")
-            errors.append(error)
+            if isinstance(error, CacheError) and not is_filling:
+                raise  # the same
+            failures[name] = error
+    full = [error for error in failures.values() if isinstance(error, CacheError)]
+    # That nothing lies in other programs' caches says nothing of the disk.
+    others = set(failures) - set(CACHE_SOURCES)
+    if full and all(isinstance(failures[name], CacheError) for name in others):
+        raise full[0]
+    raise _none_works(spec, steps, failures)
+
+
+def _none_works(spec: ModelSpec, steps: Steps, failures: dict[str, I3DError]) -> TransferError:
+    """Name each source with its reason, and what helps with those that can be helped."""
+    lines = [
+        f"{name:<16} {shown_name(steps[name][0])}: {error.clause}"
+        for name, error in failures.items()
+    ]
+    hints = (
+        error.hint
+        for error in failures.values()
+        if isinstance(error, (DownloadError, CacheError)) and not is_offline()
+    )
+    lines += dict.fromkeys(hint for hint in hints if hint not in (None, NETWORK_HINT))
     count = f"none of its {len(steps)} sources" if len(steps) > 1 else "its source did not"
-    raise TransferError(
+    error = TransferError(
         f"{spec.name} cannot be fetched: {count} work{'s' if len(steps) > 1 else ''}.",
-        details=tuple(tried),
+        details=tuple(lines),
         hint=_ways_on(spec, steps),
-    ) from errors[-1]
+    )
+    error.__cause__ = list(failures.values())[-1]
+    return error
 
 
 def fetch_own(address: str, *, progress: Progress) -> InstalledModel:
     """Fetch a model that is not in the catalogue from an address, and install it under that.
 
     Raises:
-        UsageError: The address is neither `http://` nor `https://`.
+        UsageError: It is no address on the web, or I3D_TIMEOUT makes no sense.
         TransferError: It does not give a model.
+        CacheError: Our cache can't be written.
         ModelLoadError: What it gives is no model that i3d can run.
         EngineNotInstalledError: TensorFlow can't be imported.
     """
+    name = shown_name(address)
     try:
-        return _install_from(
-            lambda scratch: fetch_address(address, scratch, progress),
-            shown(address),
-            spec=None,
-            source="url",
-            location=address,
-            progress=progress,
-        )
+        with progress.task(f"fetching {name}"), scratch_folder() as scratch:
+            fetch_address(address, scratch, progress)
+            return install(scratch, _inspect(scratch, address, None, "url", address, progress))
     except DownloadError as error:
         raise TransferError(
-            f"The model {shown(address)} cannot be fetched: {error.reason}.",
-            hint="Check the address and the network, or give a folder or an archive that holds "
-            "the model: --model DIR",
+            f"The model {name} cannot be fetched: {error.reason}.",
+            hint=f"{(error.hint or 'Check the address.').removesuffix('.')}; or give a folder or "
+            "an archive that holds the model: --model DIR",
         ) from error
     except CacheError:
         raise
     except TransferError as error:
         raise TransferError(
-            f"The model {shown(address)} was fetched, but {clause(error)}.", hint=error.hint
+            f"The model {name} was fetched, but {error.clause}.", hint=error.hint
         ) from error
     except EngineNotInstalledError:
         raise
     except ModelLoadError as error:
         raise ModelLoadError(
-            f"The model {shown(address)} was fetched, but it cannot be used: {error.message}",
+            f"The model {name} was fetched, but it cannot be used: {error.message}",
             hint=error.hint,
         ) from error
 
@@ -132,32 +158,23 @@ def _steps(spec: ModelSpec, progress: Progress) -> Steps:
     return steps
 
 
-def _install_from(
-    fill: Fill,
+def _inspect(
+    scratch: Path,
     name: str,
-    *,
     spec: ModelSpec | None,
     source: str,
     location: str,
     progress: Progress,
-) -> InstalledModel:
-    with scratch_folder() as scratch:
-        fill(scratch)
-        with progress.task(f"checking {name}"):
-            record = inspect_model(
-                scratch / MODEL,
-                name,
-                spec=spec,
-                source=source,
-                location=shown(location),
-                converted=source == "deepmind",
-            )
-        return install(scratch, record)
-
-
-def _place(location: str) -> str:
-    """An address without its query, which says nothing, and without a password."""
-    return shown(location).partition("?")[0]
+) -> ModelRecord:
+    with progress.task(f"checking {shown_name(name)}"):
+        return inspect_model(
+            scratch / MODEL,
+            name,
+            spec=spec,
+            source=source,
+            location=location,
+            converted=source == "deepmind",
+        )
 
 
 def _unknown_source(spec: ModelSpec, source: str) -> UnknownNameError:
@@ -166,7 +183,7 @@ def _unknown_source(spec: ModelSpec, source: str) -> UnknownNameError:
 
 def _ways_on(spec: ModelSpec, steps: Steps) -> str:
     """The three ways on: by hand, a mirror, the model that ships with i3d."""
-    by_hand = next(shown(source.url) for source in spec.sources if source.name == "kaggle")
+    by_hand = next(shown_name(source.url) for source in spec.sources if source.name == "kaggle")
     variables = ", ".join(
         source.base_variable for source in spec.sources if source.name in steps
     ) or ", ".join(source.base_variable for source in spec.sources)
@@ -176,11 +193,3 @@ def _ways_on(spec: ModelSpec, steps: Steps) -> str:
         f"{offline}{first} {by_hand} on another machine and run: i3d model import FILE; or name a "
         f"mirror in {variables}; or use the model that ships with i3d: --model camera-motion"
     )
-
-
-def clause(error: I3DError) -> str:
-    """What an error says, to go behind a colon: small first letter, no full stop."""
-    text = error.reason if isinstance(error, DownloadError) else error.message
-    first = text.partition(" ")[0]
-    is_plain_word = first[1:].islower()  # not "TensorFlow"
-    return (first[:1].lower() + text[1:] if is_plain_word else text).removesuffix(".")

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.catalog import CATALOG, get_model
 from i3d.checkpoints import checkpoint_prefix
-from i3d.errors import CacheError, EngineNotInstalledError, ModelLoadError, TransferError
+from i3d.errors import (
+    CacheError,
+    EngineNotInstalledError,
+    ModelLoadError,
+    TransferError,
+    UsageError,
+)
 from i3d.progress import NO_PROGRESS
 from i3d.sources.cache import MODEL, lock, scratch_folder
-from i3d.sources.fetching import clause
 from i3d.sources.inspection import inspect_model, read_weights
-from i3d.sources.installed import InstalledModel, install, open_installed
+from i3d.sources.installed import (
+    ARCHIVE_PREFIX,
+    InstalledModel,
+    check_place,
+    install,
+    open_installed,
+)
 from i3d.sources.local_caches import copy_model
+from i3d.sources.records import sha256_of
 from i3d.sources.remote import convert_checkpoint, unpack_model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from i3d.catalog import ModelSpec
     from i3d.progress import Progress
 
@@ -28,7 +39,7 @@ _HINT = "Give a folder that holds saved_model.pb and variables/, or an archive o
 
 
 def import_model(
-    path: Path, *, name: str | None = None, progress: Progress = NO_PROGRESS
+    path: str | Path, *, name: str | None = None, progress: Progress = NO_PROGRESS
 ) -> InstalledModel:
     """Install a model of the catalogue that was fetched by hand.
 
@@ -39,11 +50,16 @@ def import_model(
         progress: Who wants to know.
 
     Raises:
+        UsageError: The path is empty.
         UnknownNameError: There is no model of that name.
         ModelLoadError: It is missing, damaged, or not that model.
-        CacheError: Our cache can't be written.
+        CacheError: Our cache can't be written, or something is in the model's place that is not
+            i3d's.
         EngineNotInstalledError: TensorFlow can't be imported.
     """
+    if not os.fspath(path):
+        raise UsageError("There is no file or folder without a name.", hint=_HINT)
+    path = Path(path)
     spec = None if name is None else _importable(get_model(name))
     try:
         with scratch_folder() as scratch, progress.task(f"importing {path.name}"):
@@ -57,8 +73,7 @@ def import_model(
                 location=str(path.absolute()),
                 converted=converted,
             )
-            with lock(spec.name, progress):
-                return install(scratch, record)
+            return install(scratch, record)  # in one step, so that it needs no lock
     except (CacheError, EngineNotInstalledError):
         raise
     except (ModelLoadError, TransferError) as error:
@@ -69,28 +84,26 @@ def import_archive(path: Path, *, progress: Progress = NO_PROGRESS) -> Installed
     """Unpack an archive that holds any SavedModel, once: `--model FILE`.
 
     Args:
-        path: The archive; it is known again by its content.
+        path: The archive, a plain file; it is known again by its content.
         progress: Who wants to know.
 
     Raises:
         ModelLoadError: It is no archive, damaged, or holds no model that i3d can run.
-        CacheError: Our cache can't be written.
+        CacheError: Our cache can't be written, or something is in the model's place that is not
+            i3d's.
         EngineNotInstalledError: TensorFlow can't be imported.
     """
     try:
-        with path.open("rb") as file:
-            digest = hashlib.sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
+        name = f"{ARCHIVE_PREFIX}{sha256_of(path)}"
     except OSError as error:
         raise ModelLoadError(
             f"The model {path} cannot be read: {error.strerror or error}.",
             hint="Check the permissions of the file.",
         ) from error
-    name = f"sha256:{digest.hexdigest()}"
     installed = open_installed(name)
     if installed is not None and not installed.damage():
         return installed
+    check_place(name)
     with lock(name, progress):
         installed = open_installed(name)
         if installed is not None and not installed.damage():
@@ -120,13 +133,16 @@ def _unpack_and_install(path: Path, name: str, progress: Progress) -> InstalledM
 def _fill(path: Path, scratch: Path) -> bool:
     """Put a SavedModel into the folder; tell whether it was converted from a checkpoint."""
     try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
+        mode = path.stat().st_mode
+        is_folder = stat.S_ISDIR(mode)
         names = sorted(entry.name for entry in path.iterdir()) if is_folder else None
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelLoadError("There is no such file or folder.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelLoadError(f"It cannot be read: {reason}.") from error
+    if not is_folder and not stat.S_ISREG(mode):
+        raise ModelLoadError("It is neither a file nor a folder.")
     if names is None:
         unpack_model(path, scratch)
         return False
@@ -180,5 +196,5 @@ def _importable(spec: ModelSpec) -> ModelSpec:
 
 def _cannot_use(path: Path, error: ModelLoadError | TransferError, hint: str) -> ModelLoadError:
     return ModelLoadError(
-        f"The model {path} cannot be used: {clause(error)}.", hint=error.hint or hint
+        f"The model {path} cannot be used: {error.clause}.", hint=error.hint or hint
     )

@@ -12,6 +12,7 @@ from i3d.engines import load_engine
 from i3d.errors import CheckpointError, ModelLoadError
 from i3d.fingerprints import identify, network_tensors, weights_fingerprint
 from i3d.labels import LABEL_LISTS
+from i3d.sources.cache import folder_of, shown_name
 from i3d.sources.records import ModelRecord, record_files
 
 if TYPE_CHECKING:
@@ -62,11 +63,12 @@ def inspect_model(
 
     Args:
         directory: The SavedModel's folder.
-        name: What the model is called.
+        name: What the model is called: a name in the catalogue, a whole address, or an archive's
+            `sha256:...`.
         spec: Its record in the catalogue; None for one that is not in it, whose weights may then
             be any.
         source: Which kind of place it came from.
-        location: Its URL or path.
+        location: Its URL or path. Of this and of the name, what may not be shown is not kept.
         converted: Whether i3d made the SavedModel from a checkpoint.
 
     Returns:
@@ -92,9 +94,9 @@ def inspect_model(
             f"{LABEL_LISTS[spec.label_list].num_labels}."
         )
     return ModelRecord(
-        name=name,
+        name=shown_name(name),
         source=source,
-        location=location,
+        location=shown_name(location),
         installed_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         i3d_version=__version__,
         converted=converted,
@@ -107,6 +109,7 @@ def inspect_model(
         weights=None if weights is None else weights.fingerprint,
         checkpoint=None if weights is None else weights.identification.checkpoint,
         files=record_files(directory),
+        folder=folder_of(name).name,
     )
 
 

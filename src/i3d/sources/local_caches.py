@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from i3d.catalog import CACHE_SOURCES
 from i3d.errors import TransferError
 from i3d.sources.cache import MODEL, cannot_write
+from i3d.sources.records import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +33,15 @@ def tfhub_cache_folder(handle: str) -> Path:
     Returns:
         The folder, which is named by the SHA-1 of the address, as the client does
         (tensorflow_hub/compressed_module_resolver.py). It may not exist.
+
+    Raises:
+        FileNotFoundError: There is no temporary folder that can be written.
     """
     root = os.environ.get("TFHUB_CACHE_DIR") or os.path.join(  # noqa: PTH118
         tempfile.gettempdir(), "tfhub_modules"
     )
-    return Path(root).expanduser() / hashlib.sha1(handle.encode()).hexdigest()
+    folder = Path(os.path.expanduser(root))  # noqa: PTH111  (leaves `~nobody` as it is)
+    return folder / hashlib.sha1(handle.encode()).hexdigest()
 
 
 def kagglehub_cache_folder(handle: str) -> Path:
@@ -49,11 +56,13 @@ def kagglehub_cache_folder(handle: str) -> Path:
 
 def candidates(spec: ModelSpec) -> dict[str, Path]:
     """Where a model of the catalogue may lie on this machine: source name -> folder."""
+    tfhub_cache, kagglehub_cache = CACHE_SOURCES
     found = {}
     if spec.hub_handle is not None:
-        found["tfhub-cache"] = tfhub_cache_folder(spec.hub_handle)
+        with suppress(FileNotFoundError):  # no temporary folder, so no cache in it
+            found[tfhub_cache] = tfhub_cache_folder(spec.hub_handle)
     if spec.kaggle_handle is not None:
-        found["kagglehub-cache"] = kagglehub_cache_folder(spec.kaggle_handle)
+        found[kagglehub_cache] = kagglehub_cache_folder(spec.kaggle_handle)
     return found
 
 
@@ -69,13 +78,13 @@ def copy_from_cache(folder: Path, scratch: Path) -> None:
             any program in a temporary folder that all share. The message is a clause.
         CacheError: Our own cache can't be written.
     """
-    reason = _why_not(folder)
+    reason = why_not(folder)
     if reason is not None:
         raise TransferError(reason)
     copy_model(folder, scratch)
 
 
-def _why_not(folder: Path) -> str | None:
+def why_not(folder: Path) -> str | None:
     """Tell, in a clause, why a folder of another program's cache is not to be used."""
     try:
         if not folder.is_dir():
@@ -97,20 +106,28 @@ def _why_not(folder: Path) -> str | None:
 def copy_model(folder: Path, scratch: Path) -> None:
     """Copy a model's folder, with the permissions of files made here; links become files.
 
+    A record of i3d's in it, `model.json`, is left out: the copy gets its own.
+
     Args:
         folder: The model.
         scratch: A folder that gets the copy, in `MODEL`.
 
     Raises:
-        TransferError: A part of it can't be read, or is neither a file nor a folder. The message
-            is a clause.
+        TransferError: A part of it can't be read, or is neither a file nor a folder, or our cache
+            lies in it. The message is a clause.
         CacheError: Our own cache can't be written.
     """
-    for parent, _, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
+    if folder.resolve() in scratch.resolve().parents:
+        raise TransferError("i3d's cache lies in it, and a folder cannot be copied into itself")
+    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable, followlinks=True):
         target = scratch / MODEL / Path(parent).relative_to(folder)
+        if Path(parent) == folder and RECORD in folders:
+            folders.remove(RECORD)
         try:
             target.mkdir()
             for name in sorted(names):
+                if Path(parent) == folder and name == RECORD:
+                    continue
                 with (target / name).open("wb") as file:
                     for block in _blocks(Path(parent, name)):
                         file.write(block)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ class ModelRecord:
     """Where an installed model came from and what it is; the content of `model.json`."""
 
     name: str
-    """Name in the catalogue, or the address or file that was given."""
+    """Name in the catalogue; the address, without a password and what follows its `?`; or
+    `sha256:` and the digest of the archive's content."""
     source: str
     """`tfhub`, `gcs`, `kaggle`, `deepmind`, `tfhub-cache`, `kagglehub-cache`, `url`, `archive` or
     `import`."""
     location: str
-    """The URL or path it came from."""
+    """The URL, without a password and what follows its `?`, or the path it came from."""
     installed_at: str
     """Date and time, ISO 8601, UTC."""
     i3d_version: str
@@ -54,28 +56,65 @@ class ModelRecord:
     """The published checkpoint that the weights equal; None for none."""
     files: dict[str, FileRecord]
     """Path below the folder, with forward slashes -> the file."""
+    folder: str = ""
+    """Name of its folder in the cache, by which a copy of the folder is known for what it is;
+    `i3d.sources.installed.install` writes the one that belongs to `name` where there is none."""
 
 
 def record_from_json(text: str) -> ModelRecord:
     """Read a record.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: It is damaged, of another version, or
-            names files outside its folder.
+        ValueError: It is damaged, of another version, a field is missing or of another type, or
+            it names files outside its folder.
     """
-    data: dict[str, Any] = json.loads(text)
-    if data.pop("schema") != SCHEMA:
-        raise ValueError(text)
-    data = {field.name: data[field.name] for field in fields(ModelRecord)}
-    low, high = data["input_range"]
-    data["input_range"] = (float(low), float(high))
-    files = {name: FileRecord(**file) for name, file in data["files"].items()}
-    if any(Path(name).anchor or ".." in Path(name).parts for name in files):
-        raise ValueError(text)
-    if "saved_model.pb" not in files:
-        raise ValueError(text)
-    data["files"] = files
-    return ModelRecord(**data)
+    try:
+        data = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("too deep") from error
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise ValueError("not a record of this version")
+    values: dict[str, Any] = {}
+    for field in fields(ModelRecord):
+        value = data.get(field.name)
+        if field.name == "input_range":
+            values[field.name] = _range_from_json(value)
+        elif field.name == "files":
+            values[field.name] = _files_from_json(value)
+        elif field.name in data and _is_a(value, str(field.type)):
+            values[field.name] = value
+        else:
+            raise ValueError(f"{field.name} is missing or of another type")
+    return ModelRecord(**values)
+
+
+def _is_a(value: object, annotation: str) -> bool:
+    """Tell whether a value is of a type, such as `int | None`; True and False are no `int`."""
+    kind = "None" if value is None else type(value).__name__
+    return kind in annotation.split(" | ")
+
+
+def _range_from_json(value: object) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError("a range has two ends")
+    low, high = value
+    if not all(_is_a(end, "int | float") and abs(end) <= sys.float_info.max for end in value):
+        raise ValueError("a range has finite ends")
+    return float(low), float(high)
+
+
+def _files_from_json(value: object) -> dict[str, FileRecord]:
+    if not isinstance(value, dict) or "saved_model.pb" not in value:
+        raise ValueError("no files of a model")
+    files = {}
+    for name, file in value.items():
+        if not isinstance(file, dict) or Path(name).anchor or ".." in Path(name).parts:
+            raise ValueError("a file without a size, or outside the folder")
+        num_bytes, sha256 = file.get("num_bytes"), file.get("sha256")
+        if type(num_bytes) is not int or num_bytes < 0 or not isinstance(sha256, str):
+            raise ValueError("a size or digest is none")
+        files[name] = FileRecord(num_bytes, sha256)
+    return files
 
 
 def record_to_json(record: ModelRecord) -> str:
@@ -94,9 +133,8 @@ def record_files(directory: Path) -> dict[str, FileRecord]:
         files = {
             path.relative_to(directory).as_posix(): path
             for path in directory.rglob("*")
-            if path.is_file()
+            if path.is_file() and path.relative_to(directory).parts[0] != RECORD
         }
-        files.pop(RECORD, None)
         return {
             name: FileRecord(files[name].stat().st_size, sha256_of(files[name]))
             for name in sorted(files)

@@ -1,4 +1,4 @@
-"""Models on the network: one source to a folder."""
+"""Models on the network: one source, or one address, to a folder."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from i3d.archives import unpack
-from i3d.catalog import KAGGLE_URL
+from i3d.catalog import KAGGLE_URL, TFHUB_URL
 from i3d.checkpoints import checkpoint_prefix, open_checkpoint
-from i3d.download import download
-from i3d.download.attempts import shown
+from i3d.download import download, is_web_address, place
 from i3d.engines.tf_converter import write_saved_model
 from i3d.errors import CheckpointError, TransferError, UsageError
 from i3d.fingerprints import identify, network_tensors, published
 from i3d.paths import downloads_dir
-from i3d.sources.cache import CHECKPOINT, MODEL, cannot_write
+from i3d.sources.cache import CHECKPOINT, MODEL, UNPACKED, cannot_write, shown_name
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.catalog import Source
     from i3d.progress import Progress
+
+MAX_MODEL_BYTES = 500_000_000
+"""More is none of the catalogue's models, whatever a server sends: their archives have some 50 MB,
+DeepMind's checkpoints 100 MB."""
+
+_MAX_OWN_BYTES = 4 * 2**30
+"""The same for models of the user's own, of which nothing is known: what the download takes."""
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".zip")
 
@@ -43,20 +49,38 @@ def fetch_source(source: Source, scratch: Path, progress: Progress) -> None:
         progress: Who wants to know.
 
     Raises:
+        UsageError: I3D_TIMEOUT makes no sense.
         TransferError: The source does not give the model.
         CheckpointError: What it gave is not what DeepMind published.
         CacheError: Our cache can't be written.
         EngineNotInstalledError: A checkpoint can't be converted without TensorFlow.
     """
     if source.kind == "archive":
-        auth = kaggle_credentials() if source.name == "kaggle" else None
-        fetch_archive(source.url, scratch, progress, auth=auth)
+        fetch_archive(source.url, scratch, progress, max_bytes=MAX_MODEL_BYTES)
     else:
         checkpoint_name = source.path.rpartition("/")[2]
         folder = scratch / CHECKPOINT
         fetch_checkpoint(source, checkpoint_name, folder, progress)
         with progress.task(f"converting {checkpoint_name}"):
             convert_checkpoint(folder, scratch, expected=checkpoint_name)
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address on the web, before anything is written.
+
+    Raises:
+        UsageError: It is neither `http://` nor `https://`, or no address at all.
+    """
+    if not address.lower().startswith(("http://", "https://")):
+        raise UsageError(
+            f"{shown_name(address)} cannot be fetched: only http:// and https:// addresses can.",
+            hint="For a folder or an archive on this machine give its plain path: --model DIR",
+        )
+    if not is_web_address(address):
+        raise UsageError(
+            f"{shown_name(address)} cannot be fetched: it is not a web address.",
+            hint="Check its host name and port.",
+        )
 
 
 def fetch_address(address: str, scratch: Path, progress: Progress) -> None:
@@ -69,65 +93,85 @@ def fetch_address(address: str, scratch: Path, progress: Progress) -> None:
         progress: Who wants to know.
 
     Raises:
-        UsageError: It is neither `http://` nor `https://`.
+        UsageError: It is no address on the web, or I3D_TIMEOUT makes no sense.
         TransferError: It does not give a model.
         CacheError: Our cache can't be written.
     """
-    if not address.lower().startswith(("http://", "https://")):
-        raise UsageError(
-            f"{address} cannot be fetched: only http:// and https:// addresses can.",
-            hint="For a folder or an archive on this machine give its plain path: --model DIR",
-        )
-    page = _KAGGLE_PAGE.fullmatch(address)
-    if page is not None and _is_kaggle(page["base"]):
+    check_address(address)
+    fetch_archive(archive_url(address), scratch, progress, max_bytes=_MAX_OWN_BYTES)
+
+
+def archive_url(address: str) -> str:
+    """The address of a model's archive.
+
+    Args:
+        address: As in `fetch_address`.
+
+    Returns:
+        For a model's page on Kaggle its download there or in `$I3D_KAGGLE_URL`; for a TensorFlow
+        Hub handle what its client asks for, of tfhub.dev's there or in `$I3D_TFHUB_URL`; an
+        archive's own address as it is.
+    """
+    address = address.partition("#")[0]
+    page = _KAGGLE_PAGE.fullmatch(address.partition("?")[0])
+    if page is not None and _is_host(page["base"], "kaggle.com", "www.kaggle.com"):
         handle = "/".join(
             page[part] for part in ("owner", "model", "framework", "variation", "version")
         )
         # https, also where the page was given as http: credentials may go with the request.
         base = (os.environ.get("I3D_KAGGLE_URL") or KAGGLE_URL).rstrip("/")
-        url = f"{base}/api/v1/models/{handle}/download"
-        fetch_archive(url, scratch, progress, auth=kaggle_credentials())
-    elif urlsplit(address).path.lower().endswith(ARCHIVE_SUFFIXES):
-        fetch_archive(address, scratch, progress)
-    else:
-        joint = "&" if urlsplit(address).query else "?"
-        fetch_archive(f"{address}{joint}tf-hub-format=compressed", scratch, progress)
+        return f"{base}/api/v1/models/{handle}/download"
+    parts = urlsplit(address)
+    if parts.path.lower().endswith(ARCHIVE_SUFFIXES):
+        return address
+    mirror = os.environ.get("I3D_TFHUB_URL")
+    if mirror and _is_host(address, urlsplit(TFHUB_URL).netloc):
+        query = f"?{parts.query}" if parts.query else ""
+        address = f"{mirror.rstrip('/')}{parts.path}{query}"
+    return f"{address}{'&' if parts.query else '?'}tf-hub-format=compressed"
 
 
-def fetch_archive(
-    url: str,
-    scratch: Path,
-    progress: Progress,
-    *,
-    auth: tuple[str, str] | str | None = None,
-) -> None:
-    """Download an archive and unpack the SavedModel in it; see `fetch_source`."""
+def fetch_archive(url: str, scratch: Path, progress: Progress, *, max_bytes: int) -> None:
+    """Download an archive and unpack the SavedModel in it; see `fetch_source`.
+
+    Args:
+        url: Where it is.
+        scratch: A folder that gets the SavedModel, in `MODEL`.
+        progress: Who wants to know.
+        max_bytes: A larger archive, and one that unpacks to more, is refused.
+    """
     archive = scratch / "download"
     download(
         url,
         archive,
-        auth=auth,
+        max_bytes=max_bytes,
+        auth=kaggle_auth(url),
         partial_dir=_make_downloads_dir(),
-        description=f"fetching {_short(url)}",
+        description=place(url),
         progress=progress,
     )
-    unpack_model(archive, scratch)
+    unpack_model(archive, scratch, max_bytes=max_bytes)
 
 
-def unpack_model(archive: Path, scratch: Path) -> None:
+def unpack_model(archive: Path, scratch: Path, *, max_bytes: int = _MAX_OWN_BYTES) -> None:
     """Unpack an archive that holds one SavedModel, at its top or in one of its folders.
+
+    Args:
+        archive: The archive.
+        scratch: A folder that gets the SavedModel, in `MODEL`.
+        max_bytes: How much it may unpack to in all.
 
     Raises:
         ArchiveError: It is damaged or holds something that must not be unpacked.
         TransferError: It holds no SavedModel, or several. The message is a clause.
         CacheError: Our cache can't be written.
     """
-    unpacked = scratch / "unpacked"
+    unpacked = scratch / UNPACKED
     try:
         unpacked.mkdir()
     except OSError as error:
         raise cannot_write(scratch.parent, error) from error
-    unpack(archive, unpacked)
+    unpack(archive, unpacked, max_bytes=max_bytes)
     models = sorted(path.parent for path in unpacked.rglob("saved_model.pb"))
     if not models:
         raise TransferError("what came is not a TensorFlow model: it has no saved_model.pb")
@@ -146,6 +190,7 @@ def fetch_checkpoint(source: Source, name: str, folder: Path, progress: Progress
         progress: Who wants to know.
 
     Raises:
+        UsageError: I3D_TIMEOUT makes no sense.
         DownloadError: A file can't be fetched, or is not the published one.
         CacheError: Our cache can't be written.
     """
@@ -157,8 +202,9 @@ def fetch_checkpoint(source: Source, name: str, folder: Path, progress: Progress
                 f"{source.url}/{file}",
                 folder / file,
                 git_sha1=files[file],
+                max_bytes=MAX_MODEL_BYTES,
                 partial_dir=partial_dir,
-                description=f"fetching {_short(source.url)}/{file}",
+                description=f"{file} from {place(source.url)}",
                 progress=progress,
             )
 
@@ -205,13 +251,19 @@ def convert_checkpoint(folder: Path, scratch: Path, *, expected: str | None = No
     write_saved_model(weights, scratch / MODEL)
 
 
-def kaggle_credentials() -> tuple[str, str] | str | None:
-    """Kaggle's credentials in the environment, as its own tools name them.
+def kaggle_auth(url: str) -> tuple[str, str] | str | None:
+    """Kaggle's credentials in the environment, as its own tools name them, where they may be sent.
+
+    Args:
+        url: What is to be asked.
 
     Returns:
         The token in `KAGGLE_API_TOKEN`, else (`KAGGLE_USERNAME`, `KAGGLE_KEY`), else None: public
-        models need none.
+        models need none. Always None for anything but Kaggle itself over https: neither a mirror
+        nor whoever reads along must have them.
     """
+    if not url.lower().startswith("https://") or not _is_host(url, "kaggle.com", "www.kaggle.com"):
+        return None
     token = os.environ.get("KAGGLE_API_TOKEN")
     if token:
         return token
@@ -219,8 +271,12 @@ def kaggle_credentials() -> tuple[str, str] | str | None:
     return (user, key) if user and key else None
 
 
-def _is_kaggle(base: str) -> bool:
-    return urlsplit(base).hostname in ("kaggle.com", "www.kaggle.com")
+def _is_host(url: str, *hosts: str) -> bool:
+    """Tell whether an address is at one of the hosts, at the port that the web has."""
+    if not is_web_address(url):
+        return False
+    parts = urlsplit(url)
+    return parts.hostname in hosts and parts.port in (None, 80, 443)
 
 
 def _make_downloads_dir() -> Path:
@@ -230,8 +286,3 @@ def _make_downloads_dir() -> Path:
     except OSError as error:
         raise cannot_write(folder, error) from error
     return folder
-
-
-def _short(url: str) -> str:
-    """A URL without what a person need not see."""
-    return shown(url).partition("://")[2].partition("?")[0]
