@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from i3d.catalog import CATALOG, DEFAULT_MODEL, get_model
+from i3d.catalog import CATALOG, DEFAULT_MODEL, SOURCE_NAMES, get_model
 from i3d.cli.completion import complete_files, complete_models
 from i3d.cli.errors import show_note, show_warning
 from i3d.cli.options import format_option, offline_option, verbose_option
