@@ -12,9 +12,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from i3d.catalog import CATALOG, get_model
+from i3d.catalog import CATALOG, SOURCE_NAMES, get_model
 from i3d.cli import cli
-from i3d.cli.model import SOURCES, model_group
+from i3d.cli.model import model_group
 from i3d.doctor import Check
 from i3d.errors import ExitCode
 from i3d.fingerprints import sample_outputs
@@ -198,7 +198,7 @@ def test_every_variable_and_source_in_the_page_on_models_is_read_by_the_code() -
     assert {"I3D_TIMEOUT", "KAGGLE_API_TOKEN", "SSL_CERT_FILE", "TFHUB_CACHE_DIR"} <= variables
     for name in variables - {"HTTP_PROXY", "NO_PROXY", "LOCALAPPDATA"}:
         assert name in code, name
-    for name in SOURCES:
+    for name in SOURCE_NAMES:
         assert f"| `{name}` |" in MODELS
         assert f"`{name}`" in README
 
