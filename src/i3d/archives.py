@@ -254,7 +254,7 @@ def _zip_members(path: Path) -> Iterator[tuple[str, _Readable | None]]:
                 continue
             try:
                 content = archive.open(info)
-            except NotImplementedError as error:
+            except NotImplementedError as error:  # zipfile: a compression that it lacks
                 raise ArchiveError(
                     f"it is compressed in a way that cannot be read here ({_shown(name)})"
                 ) from error

@@ -45,8 +45,8 @@ class NoProgress:
     def task(
         self,
         description: str,  # noqa: ARG002  (the protocol's parameters)
-        total: int | None = None,  # noqa: ARG002
-        unit: Unit = "items",  # noqa: ARG002
+        total: int | None = None,  # noqa: ARG002  (the same)
+        unit: Unit = "items",  # noqa: ARG002  (the same)
     ) -> Iterator[Callable[[int], None]]:
         """Do nothing; see `Progress.task`."""
         yield lambda _num_units: None

@@ -312,6 +312,7 @@ def _common_folder(path: Path, target: Path) -> Path:
 
 def _remove_abandoned(folder: Path, *, our_lock: Path) -> None:
     for path in folder.glob(f"{PREFIX}*"):
+        # One that can't be looked at, locked or removed is left for another time.
         with suppress(OSError, NotImplementedError):
             if path == our_lock or time.time() - path.stat().st_mtime <= ABANDONED_SECONDS:
                 continue

@@ -23,7 +23,10 @@ _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class _Session(requests.Session):
-    def get_redirect_target(self, resp: Response) -> str | None:  # noqa: ARG002
+    def get_redirect_target(
+        self,
+        resp: Response,  # noqa: ARG002  (the overridden method's)
+    ) -> str | None:
         """Never: `Connection` follows redirects. Requests would read their bodies to the end."""
         return None
 

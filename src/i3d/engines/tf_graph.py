@@ -237,7 +237,7 @@ def _pad(op: Any, window: _Window) -> _Window:
     return _Window(window.first - shift, window.last - shift, window.stride)
 
 
-def _keeps_time(op: Any, rank: int) -> bool:  # noqa: PLR0911
+def _keeps_time(op: Any, rank: int) -> bool:  # noqa: PLR0911  (a rule for each kind)
     """Whether an operation mixes no frames and leaves time on axis 1.
 
     Args:
