@@ -28,7 +28,7 @@ def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I3D_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub-cache"))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub-cache"))
-    for name in ("TFHUB", "GCS", "KAGGLE", "DEEPMIND"):
+    for name in ("TFHUB", "GCS", "KAGGLE", "DEEPMIND", "UCF101", "UCF101_ZIP"):
         monkeypatch.setenv(f"I3D_{name}_URL", "http://127.0.0.1:9")  # the discard port: refused
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")

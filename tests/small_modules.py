@@ -154,3 +154,27 @@ def write_tf2(directory: Path, *, signature: str = "serving_default") -> Path:
     classifier = Classifier()
     tf.saved_model.save(classifier, str(directory), {signature: classifier.__call__})
     return directory
+
+
+def write_color_module(directory: Path, labels: dict[str, int], num_labels: int = 400) -> Path:
+    """Write a Hub module that names the colour that a clip has most of.
+
+    Args:
+        directory: A folder that does not exist yet.
+        labels: `red`, `green` and `blue` -> position in the output.
+        num_labels: Length of the output; the others are less likely.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    weights = np.zeros((1, 1, 1, 3, num_labels), np.float32)
+    for channel, color in enumerate(("red", "green", "blue")):
+        weights[..., channel, labels[color]] = 10
+
+    def build() -> Signature:
+        frames = placeholder()
+        kernel = tf.compat.v1.get_variable("w", initializer=weights)
+        net = tf.nn.conv3d(frames, kernel, (1, 1, 1, 1, 1), "SAME")
+        return {"rgb_input": frames}, {"default": tf.reduce_mean(net, (1, 2, 3))}
+
+    return write_tf1(directory, build)

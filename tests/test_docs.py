@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+import shlex
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +17,15 @@ from click.testing import CliRunner
 from i3d.catalog import CATALOG, SOURCE_NAMES, get_model
 from i3d.cli import cli
 from i3d.cli.model import model_group
+from i3d.cli.ucf import ucf_group
+from i3d.cli.ucf_eval import DEFAULT_SAMPLE
 from i3d.doctor import Check
 from i3d.errors import ExitCode
 from i3d.fingerprints import sample_outputs
 from i3d.recipes import RECIPES
 from i3d.report import FORMATS
 from i3d.report.as_json import DOCUMENT_SCHEMA, RESULT_SCHEMA, result_as_dict
+from i3d.report.evaluation import EVALUATION_SCHEMA, evaluations_as_json
 from i3d.report.models import (
     DOCTOR_SCHEMA,
     INFO_SCHEMA,
@@ -31,7 +36,12 @@ from i3d.report.models import (
     list_as_dict,
     verification_as_dict,
 )
+from i3d.report.ucf101 import LIST_SCHEMA as UCF101_LIST_SCHEMA
+from i3d.report.ucf101 import clips_as_json
 from i3d.sources.description import list_models
+from i3d.ucf101 import LocalClip, load_index
+from i3d.ucf101_files.fetching import MOST_FAILURES
+from i3d.ucf101_files.hosts import INDEX_URL, ZIP_URL
 from i3d.verification import LOGIT_TOLERANCE, SampleComparison, SampleRow, verify_model
 from test_report import BAD, GOOD
 
@@ -41,6 +51,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 JSON = (PROJECT / "docs" / "json.md").read_text(encoding="utf-8")
+UCF101 = (PROJECT / "docs" / "ucf101.md").read_text(encoding="utf-8")
 MODELS = (PROJECT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
@@ -116,7 +127,7 @@ def test_the_readme_shows_real_output(
     command: str, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(PROJECT)
-    result = CliRunner().invoke(cli, command.split(), prog_name="i3d")
+    result = CliRunner().invoke(cli, shlex.split(command), prog_name="i3d")
     assert without_decimals(result.output).split() == without_decimals(output).split()
 
 
@@ -188,6 +199,48 @@ def test_every_command_on_models_is_in_the_readme_and_every_option_has_help(name
     for parameter in model_group.commands[name].params:
         if isinstance(parameter, click.Option):
             assert parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("name", list(ucf_group.commands))
+def test_every_command_on_ucf101_is_in_the_readme_with_its_options(name: str) -> None:
+    (row,) = re.findall(rf"^\| `i3d ucf {name} .*$", README, re.M)
+    assert ucf_group.commands[name].help
+    everywhere = {"--offline", "--verbose", "--model", "--labels", "--split", "--subset"}
+    for parameter in ucf_group.commands[name].params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.name
+            of_fetch = (
+                {"--source", "--jobs", "--cafile", "--insecure"} if name != "fetch" else set()
+            )
+            if not {*parameter.opts} & (everywhere | of_fetch):
+                assert any(f"{option}" in row for option in parameter.opts), parameter.opts
+
+
+def test_the_json_about_ucf101_has_the_fields_that_are_described_and_no_others() -> None:
+    index = load_index()
+    clip = index.clips[0]
+    document = json.loads(clips_as_json(index, [clip], {clip: LocalClip(Path("x.avi"), 1)}))
+    described = described_in(UCF101_LIST_SCHEMA)
+    assert {
+        name for name in fields_of(document) if not re.search("[.](labels|splits)[.]", name)
+    } == (described)
+    evaluation = json.loads(evaluations_as_json([], selection={}))
+    described = described_in(EVALUATION_SCHEMA)
+    assert set(evaluation) == {name for name in described if "." not in name}
+
+
+def test_the_page_on_ucf101_has_the_numbers_of_the_code() -> None:
+    text = " ".join(UCF101.split())
+    assert f"| `index` | `{INDEX_URL}`" in text
+    assert f"| `zip` | `{ZIP_URL}`" in text
+    assert f"takes {DEFAULT_SAMPLE} clips by chance" in text
+    assert {8: "eight"}[MOST_FAILURES] + " times in a row" in text
+    firsts = [
+        category.labels[0].relation for category in load_index().categories if category.labels
+    ]
+    for relation in ("exact", "broader", "near"):
+        row = rf"\| `{relation}` \| [^|]+ \| {firsts.count(relation)} \|"
+        assert re.search(row, text), relation
 
 
 def test_every_variable_and_source_in_the_page_on_models_is_read_by_the_code() -> None:

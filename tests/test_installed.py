@@ -29,6 +29,7 @@ from i3d.errors import (
 )
 from i3d.paths import models_dir
 from i3d.progress import NO_PROGRESS
+from i3d.scratch import ABANDONED_SECONDS
 from i3d.sources import (
     cache,
     fetch_again,
@@ -38,7 +39,7 @@ from i3d.sources import (
     installed,
     record_files,
 )
-from i3d.sources.cache import ABANDONED_SECONDS, folder_of, lock, scratch_folder
+from i3d.sources.cache import folder_of, lock, scratch_folder
 from i3d.sources.description import list_models
 from i3d.sources.installed import install, open_installed, remove
 from i3d.sources.local_caches import copy_model

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import io
 import re
 import select
 import socket
@@ -65,6 +66,8 @@ class Fault:
     """Close the connection without an answer."""
     wrong_range: bool = False
     """Answer to a range request with the same number of bytes from one byte before."""
+    max_range: int | None = None
+    """Answer to a range request with so many bytes at most."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further headers, or others in the place of those of the resource."""
 
@@ -120,6 +123,8 @@ class WebServer:
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     """All so far."""
+    num_connections: int = 0
+    """How many were accepted so far; several requests may come over one."""
     stopping: threading.Event = field(default_factory=threading.Event)
 
 
@@ -204,13 +209,17 @@ def serve(
 
 @contextmanager
 def serve_proxy(
-    *, leads_to: WebServer | None = None, refuses_with: int | None = None
+    *,
+    leads_to: WebServer | None = None,
+    refuses_with: int | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[WebServer]:
     """Run an HTTP proxy (forwarding, and CONNECT) on a free port of 127.0.0.1.
 
     Args:
         leads_to: Where all requests end up, whatever host they name; by default where they should.
         refuses_with: Answer everything with this status.
+        tls: Be spoken to in TLS, with this certificate.
     """
     proxy = WebServer({})
 
@@ -219,9 +228,9 @@ def serve_proxy(
         destination = leads_to
         refusal = refuses_with
 
-    with _running(Handler, None) as port:
+    with _running(Handler, tls) as port:
         proxy.port = port
-        proxy.url = f"http://127.0.0.1:{port}"
+        proxy.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
         try:
             yield proxy
         finally:
@@ -229,9 +238,10 @@ def serve_proxy(
 
 
 @contextmanager
-def _running(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None) -> Iterator[int]:
+def _running(handler: type[_QuietHandler], tls: ssl.SSLContext | None) -> Iterator[int]:
     with _Server(("127.0.0.1", 0), handler) as http_server:
         http_server.tls = tls
+        http_server.state = handler.state
         thread = threading.Thread(
             target=http_server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
@@ -245,9 +255,11 @@ def _running(handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None) 
 
 class _Server(ThreadingHTTPServer):
     tls: ssl.SSLContext | None = None
+    state: WebServer
 
     def get_request(self) -> tuple[socket.socket, object]:
         connection, address = super().get_request()
+        self.state.num_connections += 1
         if self.tls is not None:
             # The handshake happens at the first read, in the connection's own thread.
             connection = self.tls.wrap_socket(
@@ -262,6 +274,8 @@ class _Server(ThreadingHTTPServer):
 class _QuietHandler(BaseHTTPRequestHandler):
     state: WebServer
     protocol_version = "HTTP/1.1"
+    # Otherwise a body waits for the client to confirm the headers, on a connection that is reused.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         """Be quiet."""
@@ -314,25 +328,28 @@ class _Handler(_QuietHandler):
             self.wfile.write(page)
 
     def _send_resource(self, resource: Resource, fault: Fault) -> None:
-        content = resource.read() if fault.content is None else fault.content
+        content = resource.content if fault.content is None else fault.content
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
         headers = {"Content-Type": "application/octet-stream", **resource.headers}
         if resource.etag is not None:
             headers["ETag"] = resource.etag
         if resource.last_modified is not None:
             headers["Last-Modified"] = resource.last_modified
-        status, body = 200, content
-        first = self._wanted_range(resource)
-        if first is not None and first[0] >= len(content):
-            headers["Content-Range"] = f"bytes */{len(content)}"
-            status, body = 416, b""
-        elif first is not None:
-            start, end = first[0], min(first[1], len(content) - 1)
+        status, start, end = 200, 0, size
+        wanted = self._wanted_range(resource, size)
+        if wanted is not None and wanted[0] >= size:
+            headers["Content-Range"] = f"bytes */{size}"
+            status, end = 416, 0
+        elif wanted is not None:
+            start, end = wanted
+            if fault.max_range is not None:
+                end = min(end, start + fault.max_range)
             if fault.wrong_range:
                 start, end = start - 1, end - 1
-            headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
-            status, body = 206, content[start : end + 1]
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+            status = 206
         if resource.framing is Framing.LENGTH:
-            headers["Content-Length"] = str(len(body))
+            headers["Content-Length"] = str(end - start)
         elif resource.framing is Framing.CHUNKED:
             headers["Transfer-Encoding"] = "chunked"
         else:
@@ -343,32 +360,43 @@ class _Handler(_QuietHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self._send_body(body, resource.framing, fault)
+            self._send_body(content, start, end, resource.framing, fault)
 
-    def _wanted_range(self, resource: Resource) -> tuple[int, int] | None:
-        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+    def _wanted_range(self, resource: Resource, size: int) -> tuple[int, int] | None:
+        """The first byte, and the one after the last: `bytes=a-`, `bytes=a-b` or `bytes=-n`."""
+        match = re.fullmatch(r"bytes=(?:(\d+)-(\d*)|-(\d+))", self.headers.get("Range", ""))
         if match is None or not resource.has_ranges:
             return None
         condition = self.headers.get("If-Range")
         validators = (None, resource.etag, resource.last_modified)
         if resource.honours_if_range and condition not in validators:
             return None
-        return int(match[1]), int(match[2] or 2**62)
+        first, last, suffix = match.groups()
+        if suffix is not None:
+            return (max(0, size - int(suffix)) if int(suffix) else size), size
+        if last and int(last) < int(first):
+            return None
+        return int(first), min(size, int(last) + 1) if last else size
 
-    def _send_body(self, body: bytes, framing: Framing, fault: Fault) -> None:
-        ends = [
-            end
-            for end in (fault.cut_after, fault.reset_after, fault.stall_after)
-            if end is not None
+    def _send_body(
+        self, content: bytes | Path, start: int, end: int, framing: Framing, fault: Fault
+    ) -> None:
+        limits = [
+            limit
+            for limit in (fault.cut_after, fault.reset_after, fault.stall_after)
+            if limit is not None
         ]
-        sent = body[: ends[0]] if ends else body
+        if limits:
+            end = min(end, start + limits[0])
         size = 65536 if fault.piece_seconds is None else fault.piece_bytes
-        pieces = [sent[i : i + size] for i in range(0, len(sent), size)]
-        for piece in pieces:
-            is_chunk = framing is Framing.CHUNKED
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunk else piece)
-            if fault.piece_seconds and self.state.stopping.wait(fault.piece_seconds):
-                return
+        with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+            file.seek(start)
+            for i in range(start, end, size):
+                piece = file.read(min(size, end - i))
+                is_chunk = framing is Framing.CHUNKED
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunk else piece)
+                if fault.piece_seconds and self.state.stopping.wait(fault.piece_seconds):
+                    return
         if fault.stall_after is not None:
             self._stall()
         elif fault.reset_after is not None:
@@ -444,8 +472,9 @@ class _ProxyHandler(_QuietHandler):
         near = self.connection
         with suppress(OSError):
             while not self.state.stopping.is_set():
-                readable, _, _ = select.select([near, far], [], [], 0.05)
-                for end in readable:
+                # what TLS has already decrypted is no news to `select`
+                readable = [near] if isinstance(near, ssl.SSLSocket) and near.pending() else []
+                for end in readable or select.select([near, far], [], [], 0.05)[0]:
                     data = end.recv(65536)
                     if not data:
                         return

@@ -16,15 +16,25 @@ from i3d.loader import VideoReader
 from i3d.predictor import Predictor
 from i3d.progress import NO_PROGRESS
 from i3d.recipes import DEFAULT_RECIPE, LOW_FPS, MIN_FRAMES, get_recipe, with_overrides
-from i3d.results import ClipInfo, EngineInfo, ModelInfo, Prediction, RecipeInfo
+from i3d.results import (
+    ClipInfo,
+    EngineInfo,
+    ModelInfo,
+    Prediction,
+    RecipeInfo,
+    TrueLabel,
+    Truth,
+)
 from i3d.sampling import ASSUMED_FPS
 from i3d.sources import find_model, fingerprint, read_weights, record_files
 from i3d.transforms import to_clip_frame
+from i3d.ucf101 import clip_of, load_index
 
 if TYPE_CHECKING:
     import os
 
-    from i3d.engines.base import Clip
+    from i3d.engines.base import Clip, ModelContract
+    from i3d.predictor import ClipScores
     from i3d.progress import Progress
     from i3d.recipes import Recipe
     from i3d.results import VideoInfo
@@ -140,8 +150,9 @@ class Classifier:
             EngineError: The model failed on it.
         """
         chosen = with_overrides(get_recipe(recipe), fps=fps, input_range=input_range)
-        contract = self.predictor.engine.contract
-        size = contract.size or chosen.size
+        recipe_info = describe_recipe(
+            chosen, self.predictor.engine.contract, is_overridden=input_range is not None
+        )
         with VideoReader(
             path,
             start_seconds=start_seconds,
@@ -150,16 +161,8 @@ class Classifier:
             max_frames=max_frames,
             image_fps=image_fps,
         ) as reader:
-            clip, times = _read_clip(reader, chosen, size, progress)
+            clip, times = _read_clip(reader, chosen, recipe_info.size, progress)
             video = reader.info
-        recipe_info = RecipeInfo(
-            name=chosen.name,
-            fps=chosen.fps,
-            crop=chosen.crop,
-            size=size,
-            input_range=chosen.input_range or contract.input_range,
-            input_range_reason=_range_reason(chosen, input_range, contract.input_range_reason),
-        )
         with progress.task(f"running {self.model.name} on {len(clip)} frames"):
             scores = self.predictor.score(clip, recipe_info.input_range)
         clip_info = _describe_clip(times, scores.num_frames_fed, video, end_seconds)
@@ -173,6 +176,29 @@ class Classifier:
             model=self.model,
             engine=EngineInfo(engine.name, engine.version),
             warnings=_warnings(video, clip_info),
+            truth=self._truth(path, scores),
+        )
+
+    def _truth(self, path: str | os.PathLike[str], scores: ClipScores) -> Truth | None:
+        """What is known to happen in a video that has the name of a clip of UCF101."""
+        clip = clip_of(path)
+        if clip is None:
+            return None
+        known = self.predictor.labels
+        return Truth(
+            dataset="UCF101",
+            clip=clip.name,
+            category=clip.category,
+            labels=tuple(
+                TrueLabel(
+                    label=fitting.label,
+                    relation=fitting.relation,
+                    rank=self.predictor.rank(scores, known.index(fitting.label)),
+                    probability=float(scores.probabilities[known.index(fitting.label)]),
+                )
+                for fitting in load_index().category(clip.category).labels
+                if fitting.label in known
+            ),
         )
 
 
@@ -242,12 +268,28 @@ def _describe_clip(
     )
 
 
-def _range_reason(recipe: Recipe, override: tuple[float, float] | None, models_reason: str) -> str:
-    if override is not None:
-        return "asked for"
-    if recipe.input_range is not None:
-        return f"the {recipe.name} recipe's"
-    return models_reason
+def describe_recipe(
+    recipe: Recipe, contract: ModelContract, *, is_overridden: bool = False
+) -> RecipeInfo:
+    """Say what a recipe does to the videos that a model is given.
+
+    Args:
+        recipe: The recipe, with every override in it.
+        contract: What the model wants; the recipe decides where it says something itself.
+        is_overridden: The recipe's range is one that was asked for.
+    """
+    if recipe.input_range is None:
+        input_range, reason = contract.input_range, contract.input_range_reason
+    else:
+        input_range, reason = recipe.input_range, f"the {recipe.name} recipe's"
+    return RecipeInfo(
+        name=recipe.name,
+        fps=recipe.fps,
+        crop=recipe.crop,
+        size=contract.size or recipe.size,
+        input_range=input_range,
+        input_range_reason="asked for" if is_overridden else reason,
+    )
 
 
 def _warnings(video: VideoInfo, clip: ClipInfo) -> tuple[str, ...]:

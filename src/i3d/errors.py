@@ -7,7 +7,11 @@ sentence that says what, which object and why. A hint says what to do now.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
+
+DownloadFailure: TypeAlias = Literal["certificate", "unreachable", "missing", "other"]
+"""Why an address gave no file: its host's certificate is not trusted; no connection to the host
+can be made, or none is allowed; the host has no such file (404, 410); anything else."""
 
 
 class ExitCode(IntEnum):
@@ -114,16 +118,29 @@ class DownloadError(TransferError):
         reason: The same without the address ("the server answered 403 Forbidden"), for a list of
             several addresses. A clause: small first letter, no full stop.
         hint: One action that helps.
+        kind: What sort of failure it is, for callers that have another address to try.
     """
 
-    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        hint: str | None = None,
+        kind: DownloadFailure = "other",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+        self.kind = kind
 
     @property
     def clause(self) -> str:
         """The reason: lists of several addresses name each address once."""
         return self.reason
+
+
+class RemoteFileChangedError(DownloadError):
+    """The file at an address is not the one any more that parts were read of before."""
 
 
 class ArchiveError(TransferError):
@@ -165,6 +182,10 @@ class VerificationError(EngineError):
 
 class ModelNotInstalledError(TransferError):
     """A model of the catalogue is not on this machine, and was not to be fetched."""
+
+
+class ClipNotFetchedError(TransferError):
+    """A clip of UCF101 is not on this machine, and was not to be fetched."""
 
 
 class ModelOutputError(EngineError):

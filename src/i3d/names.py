@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def similar_names(name: str, known: Iterable[str]) -> list[str]:
+    """Find the names that look like a mistyped one, whatever their case.
+
+    Args:
+        name: The name that was given.
+        known: The names there are.
+
+    Returns:
+        Up to three of them, the most similar one first.
+    """
+    folded = {candidate.casefold(): candidate for candidate in known}
+    return [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+
+
 def unknown_name(
     kind: str, name: str, known: Iterable[str], *, listing: str | None = None
 ) -> UnknownNameError:
@@ -26,8 +40,7 @@ def unknown_name(
         The error, to be raised by the caller.
     """
     names = list(known)
-    folded = {candidate.casefold(): candidate for candidate in names}
-    matches = [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+    matches = similar_names(name, names)
     if matches:
         hint = f"Did you mean {' or '.join(matches)}?"
     elif listing is not None:

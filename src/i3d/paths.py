@@ -36,6 +36,11 @@ def samples_dir() -> Path:
     return cache_dir() / "samples"
 
 
+def ucf101_dir() -> Path:
+    """The folder of UCF101: fetched clips, kept indexes, evaluations."""
+    return cache_dir() / "ucf101"
+
+
 def package_data_dir() -> Path:
     """The folder of the data that ship with i3d: labels, fingerprints, a model, a sample."""
     return Path(__file__).parent / "data"

@@ -110,6 +110,19 @@ class Predictor:
             for rank, i in enumerate(top_indices(scores.logits, top), start=1)
         )
 
+    def rank(self, scores: ClipScores, label_index: int) -> int:
+        """Give the place of a label among all of them, as `best` would.
+
+        Args:
+            scores: What `score` gave.
+            label_index: Position in the model's output.
+
+        Returns:
+            1 for the best.
+        """
+        order = top_indices(scores.logits, len(self.labels))
+        return int(np.flatnonzero(order == label_index)[0]) + 1
+
 
 def softmax(logits: Float64Array) -> Float64Array:
     """Turn logits into probabilities, in float64 and without overflow.

@@ -130,6 +130,35 @@ class Score:
 
 
 @dataclass(frozen=True)
+class TrueLabel:
+    """A label that fits what is known to happen in a video, and what the model thinks of it."""
+
+    label: str
+    """Name of the label."""
+    relation: str
+    """`exact`: the label is the category. `broader`: the category is a part of the label. `near`:
+    something alike."""
+    rank: int
+    """Place of the label among all labels of the model, 1 is the best."""
+    probability: float
+    """As in `Score`."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known to happen in a video, because it is a clip of a data set."""
+
+    dataset: str
+    """`UCF101`."""
+    clip: str
+    """Name of the clip, without a suffix."""
+    category: str
+    """Its category in the data set."""
+    labels: tuple[TrueLabel, ...]
+    """The labels of the model that fit the category, `exact` ones first; empty where none does."""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The answer for one video."""
 
@@ -144,6 +173,8 @@ class Prediction:
     engine: EngineInfo
     warnings: tuple[str, ...]
     """Sentences about what a user should know before trusting this result."""
+    truth: Truth | None = None
+    """What is known to happen in the video, where it is a clip of UCF101 by its name."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from i3d.cli.doctor import doctor_command
 from i3d.cli.errors import ErrorGroup
 from i3d.cli.labels import labels_command
 from i3d.cli.model import model_group
+from i3d.cli.ucf import ucf_group
+from i3d.cli.ucf_eval import eval_command
 from i3d.errors import ExitCode
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -43,6 +45,8 @@ def cli() -> None:
 cli.add_command(classify_command)
 cli.add_command(labels_command)
 cli.add_command(model_group)
+ucf_group.add_command(eval_command)
+cli.add_command(ucf_group)
 cli.add_command(doctor_command)
 
 

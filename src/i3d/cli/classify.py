@@ -20,6 +20,7 @@ from i3d.errors import (
     I3DError,
     OutputError,
     PartialFailureError,
+    TransferError,
     UserInterruptError,
     VideoError,
 )
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
     from i3d.classifier import Classifier
     from i3d.progress import Progress
+    from i3d.ucf101 import Clip
+
+_UCF101 = "ucf:"
+"""What stands before the name of a clip of UCF101 in the place of a file."""
 
 
 EPILOG = """\
@@ -40,6 +45,7 @@ Examples:
   i3d classify clip.avi
   i3d classify clip.avi --model camera-motion --start 2 --end 5
   i3d classify *.mp4 -o results.csv
+  i3d classify ucf:v_CricketShot_g04_c02
   i3d classify -- -oddly-named.mp4
 """
 
@@ -176,7 +182,8 @@ def classify_command(
 ) -> None:
     """Say what happens in videos: the most likely labels of each.
 
-    A VIDEO is a file, an animated GIF, or a folder of numbered images. The model is loaded once
+    A VIDEO is a file, an animated GIF, a folder of numbered images, or a clip of UCF101, which is
+    fetched where it is not on this machine yet: ucf:v_CricketShot_g04_c02. The model is loaded once
     for all of them. A video that can't be read does not stop the others: they are all classified,
     and the exit code is 7.
     """
@@ -188,17 +195,20 @@ def classify_command(
     with_overrides(  # a wrong value is told now, not after a model was loaded
         get_recipe(options["recipe"]), fps=options["fps"], input_range=options["input_range"]
     )
+    clips = _find_clips(videos)
     format_name = format_name or _format_of(output)
     with Output(output, inputs=videos, utf8=format_name != "table") as destination:
-        report = make_report(format_name, _table_style(to_file=destination.is_file))
+        report = make_report(format_name, table_style(to_file=destination.is_file))
         errors: list[I3DError] = []
         num_results = 0
+        num_videos = sum(len(clips.get(video, (video,))) for video in videos)
         stopped_by: I3DError | None = None
         destination.write(report.begin())
         try:
             with libraries_silenced(verbose=verbose):
                 progress = progress_on_terminal()
-                for outcome in _outcomes(videos, model, label_file, progress, options):
+                files = _fetch(videos, clips, progress)
+                for outcome in _outcomes(files, model, label_file, progress, options):
                     destination.write(report.item(outcome))
                     num_results += 1
                     if outcome.error is not None:
@@ -214,17 +224,49 @@ def classify_command(
             destination.finish()
     if stopped_by is not None:
         raise stopped_by
-    if len(videos) == 1 and errors:
+    if num_videos == 1 and errors:
         raise errors[0]
     if errors:
         raise PartialFailureError(
-            f"{len(errors)} of {len(videos)} videos could not be classified.",
+            f"{len(errors)} of {num_videos} videos could not be classified.",
             hint="The reason for each stands above.",
         )
 
 
+def _find_clips(videos: tuple[str, ...]) -> dict[str, tuple[Clip, ...]]:
+    """The clips that `ucf:...` means, for each such video: an unknown one stops the run."""
+    names = [video for video in videos if video.startswith(_UCF101)]
+    if not names:
+        return {}
+    from i3d.ucf101 import select_clips
+    from i3d.ucf101_files.live_index import current_index
+
+    index = current_index()
+    return {name: select_clips(index, [name.removeprefix(_UCF101)]) for name in names}
+
+
+def _fetch(
+    videos: tuple[str, ...], clips: dict[str, tuple[Clip, ...]], progress: Progress
+) -> list[tuple[str, I3DError | None]]:
+    """The paths of the videos, those of UCF101 fetched, and the errors of those that failed."""
+    if not clips:
+        return [(video, None) for video in videos]
+    from i3d.ucf101_files.fetching import fetch_clips
+
+    wanted = [clip for several in clips.values() for clip in several]
+    fetched = {result.clip: result for result in fetch_clips(wanted, progress=progress)}
+    files: list[tuple[str, I3DError | None]] = []
+    for video in videos:
+        if video not in clips:
+            files.append((video, None))
+        for clip in clips.get(video, ()):
+            result = fetched[clip]
+            files.append((str(result.path or f"{_UCF101}{clip.name}"), result.error))
+    return files
+
+
 def _outcomes(
-    videos: tuple[str, ...],
+    files: list[tuple[str, I3DError | None]],
     model: str,
     label_file: str | None,
     progress: Progress,
@@ -234,22 +276,24 @@ def _outcomes(
     from i3d.loader import check_video
 
     classifier: Classifier | None = None
-    for path in videos:
+    for path, transfer_error in files:
         try:
+            if transfer_error is not None:
+                raise transfer_error
             if classifier is None:
                 # A model takes seconds to load: not for a video that can't be read.
                 check_video(path)
-        except VideoError as error:
+        except (VideoError, TransferError) as error:
             outcome = Outcome(path, error=error)
         else:
-            classifier = classifier or _load(model, label_file, progress)
+            classifier = classifier or load_classifier(model, label_file, progress)
             try:
                 outcome = Outcome(
                     path, prediction=classifier.classify(path, progress=progress, **options)
                 )
             except (VideoError, EngineError) as error:
                 outcome = Outcome(path, error=error)
-        if outcome.error is not None and len(videos) > 1:
+        if outcome.error is not None and len(files) > 1:
             show_error(outcome.error)
         if outcome.prediction is not None:
             for warning in outcome.prediction.warnings:
@@ -257,7 +301,8 @@ def _outcomes(
         yield outcome
 
 
-def _load(model: str, label_file: str | None, progress: Progress) -> Classifier:
+def load_classifier(model: str, label_file: str | None, progress: Progress) -> Classifier:
+    """Load a model, and say on standard error what is to be known of it."""
     from i3d.classifier import Classifier
 
     classifier = Classifier.load(model, labels=label_file, progress=progress)
@@ -272,7 +317,7 @@ def _format_of(output: str | None) -> str:
     return suffix if suffix in FORMATS else "table"
 
 
-def _table_style(*, to_file: bool) -> TableStyle:
+def table_style(*, to_file: bool) -> TableStyle:
     """How a table looks on this terminal."""
     if to_file:
         return TableStyle()

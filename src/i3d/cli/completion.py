@@ -25,3 +25,19 @@ def complete_models(
     """Names in the catalogue, else folders."""
     names = [CompletionItem(name) for name in CATALOG if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="dir")]
+
+
+def complete_clips(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Categories of UCF101, or, from `v_` on, clips."""
+    from i3d.ucf101 import load_index
+
+    index = load_index()
+    names = (
+        [clip.name for clip in index.clips]
+        if incomplete.startswith("v_")
+        else [category.name for category in index.categories]
+    )
+    wanted = incomplete.casefold()
+    return [CompletionItem(name) for name in names if name.casefold().startswith(wanted)]

@@ -6,36 +6,54 @@ was stopped has fetched is used by the next one.
 
 from __future__ import annotations
 
-import math
-import os
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from i3d.download.attempts import QUOTING_HINT, AttemptError, place, shown, status_text
-from i3d.errors import DownloadError, UsageError
+from i3d.download.attempts import AttemptError, download_error, place, shown, status_text
+from i3d.download.ranges import RemoteIdentity, RemotePiece, fetch_range
+from i3d.download.settings import (
+    is_offline,
+    is_web_address,
+    patience_seconds,
+    refuse_what_cannot_work,
+)
+from i3d.download.trust import SYSTEM_TRUST, Trust
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from i3d.download.connection import Connection
     from i3d.progress import Progress
 
 __all__ = [
+    "SYSTEM_TRUST",
+    "Connection",
     "Download",
+    "RemoteIdentity",
+    "RemotePiece",
+    "Trust",
     "download",
+    "fetch_range",
     "is_offline",
     "is_web_address",
+    "open_connection",
     "patience_seconds",
     "place",
     "reach",
     "shown",
 ]
 
-_DEFAULT_PATIENCE_SECONDS = 30.0
-_MAX_PATIENCE_SECONDS = 86_400.0
-"""One day. Operating systems refuse timeouts that are very much longer."""
+
+def __getattr__(name: str) -> object:
+    """Import the one public name whose module imports `requests` when it is first used."""
+    if name == "Connection":
+        from i3d.download.connection import Connection
+
+        return Connection
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @dataclass(frozen=True)
@@ -52,48 +70,29 @@ class Download:
     """SHA-256 of its content, in hexadecimal."""
 
 
-def is_offline() -> bool:
-    """Tell whether the user forbade the network.
+@contextmanager
+def open_connection(*, trust: Trust = SYSTEM_TRUST) -> Iterator[Connection]:
+    """Open what several downloads of one thread can use after each other.
+
+    The way to a host is kept open from one download to the next, which saves the time that TCP and
+    TLS take to begin. One that the host has closed meanwhile is opened anew.
+
+    Args:
+        trust: Whose certificates are trusted, of hosts and of proxies. A file that can't be read
+            is told of by the first download that needs it.
 
     Returns:
-        True where I3D_OFFLINE is set to anything but nothing or `0`.
-    """
-    return os.environ.get("I3D_OFFLINE", "") not in ("", "0")
-
-
-def is_web_address(url: str) -> bool:
-    """Tell whether an address is a complete one that begins with `http://` or `https://`."""
-    if not url.lower().startswith(("http://", "https://")):
-        return False
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket or a port that is none
-        return False
-
-
-def patience_seconds() -> float:
-    """Tell how long a server may send nothing, or almost nothing, before it is given up.
-
-    Returns:
-        `$I3D_TIMEOUT` in seconds, else 30.
+        A context manager that gives the connection, for `download` and `fetch_range`.
 
     Raises:
-        UsageError: I3D_TIMEOUT is not a number of seconds above 0, and one day at most.
+        UsageError: I3D_TIMEOUT makes no sense.
     """
-    value = os.environ.get("I3D_TIMEOUT")
-    if not value:
-        return _DEFAULT_PATIENCE_SECONDS
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds <= _MAX_PATIENCE_SECONDS:
-        raise UsageError(
-            f"I3D_TIMEOUT is {value!r}, which is not a number of seconds between 0 and 86400.",
-            hint="Set it to how long a server may be silent, such as I3D_TIMEOUT=30, or unset it.",
-        )
-    return seconds
+    patience = patience_seconds()
+
+    from i3d.download.connection import Connection
+
+    with Connection(auth=None, headers=None, patience_seconds=patience, trust=trust) as connection:
+        yield connection
 
 
 def download(
@@ -106,6 +105,7 @@ def download(
     auth: tuple[str, str] | str | None = None,
     headers: Mapping[str, str] | None = None,
     partial_dir: Path | None = None,
+    connection: Connection | None = None,
     description: str | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Download:
@@ -131,6 +131,8 @@ def download(
         partial_dir: Where the unfinished file is kept; the folder of `target` by default. On
             another filesystem the whole file is copied from there. Unfinished files there that
             are older than a week are removed.
+        connection: The calling thread's (see `open_connection`), with its trust; `auth` and
+            `headers` cannot be given with it. A new one by default.
         description: What the progress display says, "fetching URL" by default.
         progress: Who wants to know. Counts bytes, also those that an earlier run left.
 
@@ -141,8 +143,11 @@ def download(
         DownloadError: The file cannot be had, or is not the expected one. `reason` says why.
         CacheError: A folder cannot be written, or the disk is full.
         UsageError: I3D_TIMEOUT makes no sense.
+        ValueError: `auth` or `headers` are given with a connection.
     """
-    _refuse_what_cannot_work(url)
+    if connection is not None and not (auth is None and headers is None):
+        raise ValueError("a connection has its own headers: auth and headers must be None")
+    refuse_what_cannot_work(url)
     patience = patience_seconds()
 
     from i3d.download.connection import Connection
@@ -151,18 +156,23 @@ def download(
 
     has_digest = git_sha1 is not None or sha256 is not None
     folder = partial_dir or target.parent
+    new_or_given = (
+        Connection(auth=auth, headers=headers, patience_seconds=patience)
+        if connection is None
+        else nullcontext(connection)
+    )
     try:
         with (
             open_partial(folder, url, resumes_unvalidated=has_digest) as partial,
-            Connection(auth=auth, headers=headers, patience_seconds=patience) as connection,
+            new_or_given as used,
         ):
             what = description or f"fetching {shown(url)}"
-            transfer = Transfer(url, partial, connection, max_bytes, what, progress)
+            transfer = Transfer(url, partial, used, max_bytes, what, progress)
             verified = transfer.run(git_sha1, sha256)
             partial.become(target)
             return Download(target, shown(verified.url), partial.num_bytes, verified.sha256)
     except AttemptError as error:
-        raise _download_error(url, error) from error
+        raise download_error(url, error) from error
 
 
 def reach(
@@ -181,7 +191,7 @@ def reach(
     Raises:
         DownloadError: The file cannot be had. `reason` says why.
     """
-    _refuse_what_cannot_work(url)
+    refuse_what_cannot_work(url)
     from i3d.download.connection import Connection
 
     try:
@@ -194,29 +204,4 @@ def reach(
                 raise answer.refusal()
             return f"answers {status_text(answer.status)}"
     except AttemptError as error:
-        raise _download_error(url, error) from error
-
-
-def _refuse_what_cannot_work(url: str) -> None:
-    if is_offline():
-        raise _download_error(
-            url,
-            AttemptError(
-                "offline: I3D_OFFLINE is set", hint="Unset I3D_OFFLINE to allow downloads."
-            ),
-        )
-    if not url.lower().startswith(("http://", "https://")):
-        raise _download_error(
-            url, AttemptError("only http:// and https:// addresses can be downloaded")
-        )
-    if not is_web_address(url):
-        hint = QUOTING_HINT if "@" in url else None
-        raise _download_error(url, AttemptError("it is not a web address", hint=hint))
-
-
-def _download_error(url: str, error: AttemptError) -> DownloadError:
-    return DownloadError(
-        f"{shown(url)} cannot be downloaded: {error.reason}.",
-        reason=error.reason,
-        hint=error.hint,
-    )
+        raise download_error(url, error) from error

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from i3d.errors import DownloadError, RemoteFileChangedError
+
+if TYPE_CHECKING:
+    from i3d.errors import DownloadFailure
 
 NETWORK_HINT = "Check the network, or its proxy in HTTPS_PROXY."
 QUOTING_HINT = "In a user name or password write / as %2F and @ as %40."
@@ -15,6 +21,7 @@ class AttemptError(Exception):
     Args:
         reason: A clause for people: "the server answered 403 Forbidden".
         hint: What the user can do, or None.
+        kind: As in `DownloadError`.
         is_transient: Another attempt may succeed.
         is_stall: The server was silent.
         wait_seconds: How long the server asks us to wait before another attempt, or None.
@@ -25,6 +32,7 @@ class AttemptError(Exception):
         reason: str,
         *,
         hint: str | None = None,
+        kind: DownloadFailure = "other",
         is_transient: bool = False,
         is_stall: bool = False,
         wait_seconds: float | None = None,
@@ -32,9 +40,28 @@ class AttemptError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+        self.kind: DownloadFailure = kind
         self.is_transient = is_transient
         self.is_stall = is_stall
         self.wait_seconds = wait_seconds
+
+
+class FileChangedError(AttemptError):
+    """The file is not the one any more that parts were read of before."""
+
+    def __init__(self) -> None:
+        super().__init__("the file is not the one any more that parts were read of before")
+
+
+def download_error(url: str, error: AttemptError) -> DownloadError:
+    """Make the error that callers of this package get."""
+    kind = RemoteFileChangedError if isinstance(error, FileChangedError) else DownloadError
+    return kind(
+        f"{shown(url)} cannot be downloaded: {error.reason}.",
+        reason=error.reason,
+        hint=error.hint,
+        kind=error.kind,
+    )
 
 
 def shown(url: str, *, mark: str = "", is_proxy: bool = False) -> str:

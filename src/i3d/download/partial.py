@@ -10,31 +10,29 @@ import secrets
 import shutil
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import filelock
 
 from i3d.download.attempts import size_text
+from i3d.download.disk import (
+    CHUNK_BYTES,
+    PREFIX,
+    common_folder,
+    copy_whole,
+    explained,
+    write_through,
+)
 from i3d.errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from i3d.download.connection import Answer
-
-PREFIX = ".i3d-"
-"""How the names of all files start that are made here: hidden, and told from a user's own."""
+    from i3d.download.answers import Answer
 
 ABANDONED_SECONDS = 7 * 86_400.0
 """Nobody continues a download a week later; until then it saves the user the time."""
-
-_FULL_DISK = frozenset(
-    code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
-)
-_NO_FSYNC = frozenset({errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL)})
-
-_CHUNK_BYTES = 2**20
 
 
 class Partial:
@@ -58,7 +56,7 @@ class Partial:
         self.total: int | None = None
         self.num_bytes = 0
         self.was_resumed = False
-        with _explained(path.parent):
+        with explained(path.parent):
             if is_shared and self._read_notes():
                 # Unbuffered would be slower, and what a killed process had not flushed is missing
                 # at the end only.
@@ -89,7 +87,7 @@ class Partial:
         """Whether an answer 206 is the rest of this file; if so, it will be taken for it."""
         if answer.content_range is None:
             return False
-        first, total = answer.content_range
+        first, _, total = answer.content_range
         if first != self.num_bytes:
             return False
         if self.total is not None and total is not None and total != self.total:
@@ -151,24 +149,24 @@ class Partial:
         """Read back what was written."""
         with self._writing():
             self._file.flush()
-        with _explained(self._path.parent), self._path.open("rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
+        with explained(self._path.parent), self._path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
                 yield chunk
 
     def become(self, target: Path) -> None:
         """Give the file its final name. CacheError: it cannot have it; nothing is left then."""
         with self._writing():
-            _write_through(self._file)
+            write_through(self._file)
             self._file.close()
         try:
-            with _explained(_common_folder(self._path, target)):
+            with explained(common_folder(self._path, target)):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 try:
                     self._path.replace(target)
                 except OSError as error:
                     if error.errno != errno.EXDEV:
                         raise
-                    _copy(self._path, target)
+                    copy_whole(self._path, target)
         finally:
             self.discard()
 
@@ -216,7 +214,7 @@ class Partial:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
-            with _explained(self._path.parent):
+            with explained(self._path.parent):
                 yield
         except CacheError:
             self.discard()
@@ -243,7 +241,7 @@ def open_partial(folder: Path, url: str, *, resumes_unvalidated: bool) -> Iterat
     key = _digest(url)[:32]
     shared = folder / f"{PREFIX}{key}.part"
     lock_file = shared.with_suffix(".lock")
-    with _explained(folder):
+    with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(lock_file, timeout=0)
     is_shared = True
@@ -274,42 +272,6 @@ def _digest(url: str) -> str:
     return hashlib.sha256(url.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _write_through(file: IO[bytes]) -> None:
-    """Have what was written on the disk before a name says that it is."""
-    file.flush()
-    try:
-        os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in _NO_FSYNC:
-            raise
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file to another filesystem, where it gets its name when it is whole."""
-    copy = target.with_name(f"{PREFIX}{secrets.token_hex(8)}.part")
-    try:
-        with source.open("rb") as reader, copy.open("xb") as writer:
-            shutil.copyfileobj(reader, writer, _CHUNK_BYTES)
-            _write_through(writer)
-        copy.replace(target)
-    finally:
-        with suppress(OSError):
-            copy.unlink(missing_ok=True)
-
-
-def _common_folder(path: Path, target: Path) -> Path:
-    """The folder to name where `path` can't become `target`: the target's may be a private one.
-
-    Returns:
-        The lowest folder that holds both, but for a root.
-    """
-    try:
-        common = Path(os.path.commonpath([path.absolute(), target.absolute()]))
-    except ValueError:  # two drives of Windows
-        return target.parent
-    return target.parent if common == common.parent else common
-
-
 def _remove_abandoned(folder: Path, *, our_lock: Path) -> None:
     for path in folder.glob(f"{PREFIX}*"):
         # One that can't be looked at, locked or removed is left for another time.
@@ -321,20 +283,3 @@ def _remove_abandoned(folder: Path, *, our_lock: Path) -> None:
             elif path.suffix == ".lock":  # may be old and yet held
                 with filelock.FileLock(path, timeout=0):
                     path.unlink()
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Turn the system's errors into CacheError."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL_DISK:
-            raise CacheError(
-                f"The disk of the folder {folder} is full.",
-                hint="Make room, or choose a folder on another disk in I3D_CACHE_DIR.",
-            ) from error
-        raise CacheError(
-            f"The folder {folder} cannot be written: {error.strerror or error}.",
-            hint="Choose another one in I3D_CACHE_DIR.",
-        ) from error

@@ -32,6 +32,7 @@ def check_proxy(url: str) -> None:
         f"{shown(proxy, mark='***@', is_proxy=True)}, which is not the address of a proxy",
         hint=f"Correct it, as in {variable or 'HTTPS_PROXY'}=http://proxy.example:3128, or remove "
         f"it. {QUOTING_HINT}",
+        kind="unreachable",
     )
 
 

@@ -24,6 +24,8 @@ from i3d.download.proxies import proxy_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from i3d.download.trust import Trust
+
 _CONNECT_SECONDS = 10.0
 """A machine that is there accepts a connection within a second; ten allow for a poor network."""
 
@@ -51,20 +53,39 @@ def connect_seconds(patience_seconds: float) -> float:
     return min(_CONNECT_SECONDS, patience_seconds)
 
 
-def explain(error: BaseException, url: str, patience_seconds: float) -> AttemptError:
+def explain(error: BaseException, url: str, patience_seconds: float, trust: Trust) -> AttemptError:
     """Say why there was no answer at all.
 
     Args:
         error: What `requests` raised for the request.
         url: What was asked for.
         patience_seconds: How long the server was waited for.
+        trust: Whose certificates were trusted.
 
     Returns:
         The error to raise.
     """
     causes = list(_causes(error))
+    is_proxy = any(
+        isinstance(cause, (ProxyError, requests.exceptions.ProxyError)) for cause in causes
+    )
+    known = _reason(error, causes, url, patience_seconds, trust, is_proxy=is_proxy)
+    if is_proxy and known.kind == "other":  # the host itself was not reached
+        known.kind = "unreachable"
+    return known
+
+
+def _reason(
+    error: BaseException,
+    causes: list[BaseException],
+    url: str,
+    patience_seconds: float,
+    trust: Trust,
+    *,
+    is_proxy: bool,
+) -> AttemptError:
     host = place(url)
-    if any(isinstance(cause, (ProxyError, requests.exceptions.ProxyError)) for cause in causes):
+    if is_proxy:
         host = f"the proxy {place(proxy_of(url) or '')}"
         for cause in causes:
             match = re.match(r"Tunnel connection failed: (\d{3}[ \w-]*)", str(cause))
@@ -80,23 +101,29 @@ def explain(error: BaseException, url: str, patience_seconds: float) -> AttemptE
         return AttemptError(
             f"{host} does not answer (waited {seconds_text(connect_seconds(patience_seconds))})",
             hint=NETWORK_HINT,
+            kind="unreachable",
         )
     for cause in causes:
-        known = _unreachable(cause, host) or _broken(cause, host, patience_seconds)
+        known = _unreachable(cause, host, trust) or _broken(cause, host, patience_seconds)
         if known is not None:
             return known
     lines = str(error).strip().splitlines()
     return AttemptError(lines[0] if lines else type(error).__name__)
 
 
-def _unreachable(cause: BaseException, host: str) -> AttemptError | None:
+def _unreachable(cause: BaseException, host: str, trust: Trust) -> AttemptError | None:
     """Reasons why no connection was made. None of them goes away within seconds."""
     reason: str | None = None
     if isinstance(cause, ssl.SSLCertVerificationError):
         problem = _CERTIFICATE_PROBLEMS.get(cause.verify_code, "is not trusted")
         details = (cause.verify_message or "").strip().rstrip(".")
         more = f" ({details})" if details else ""
-        return AttemptError(f"the certificate of {host} {problem}{more}", hint=_TRUST_HINT)
+        hint = _TRUST_HINT
+        if trust.cafile is not None:
+            hint = f"Check this machine's date, and that {trust.cafile} is the right file."
+        return AttemptError(
+            f"the certificate of {host} {problem}{more}", hint=hint, kind="certificate"
+        )
     if isinstance(cause, ssl.SSLError):
         details = (cause.reason or "").replace("_", " ").lower() or "no details"
         reason = f"no secure connection to {host} can be made ({details})"
@@ -106,7 +133,9 @@ def _unreachable(cause: BaseException, host: str) -> AttemptError | None:
         reason = f"{host} refuses the connection"
     elif isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         reason = f"{host} cannot be reached (no network?)"
-    return AttemptError(reason, hint=NETWORK_HINT) if reason else None
+    elif isinstance(cause, requests.exceptions.InvalidSchema):  # a SOCKS proxy, without PySocks
+        reason = str(cause).strip().rstrip(".") or "the proxy is of a kind that cannot be used"
+    return AttemptError(reason, hint=NETWORK_HINT, kind="unreachable") if reason else None
 
 
 def _broken(cause: BaseException, host: str, patience_seconds: float) -> AttemptError | None:

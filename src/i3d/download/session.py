@@ -1,7 +1,8 @@
 """Sessions of `requests`: which certificates are trusted.
 
-Those of the system (`truststore`), or those that the user named in a variable: the ones in
-REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE, in this order, instead of the system's.
+Those of a file that the caller names, else those that the user named in a variable
+(REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE, in this order), else those of the system
+(`truststore`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from typing import TYPE_CHECKING, Any
 import requests
 import truststore
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
 
 from i3d.download.attempts import AttemptError
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
+
+    from i3d.download.trust import Trust
 
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -31,10 +36,34 @@ class _Session(requests.Session):
         return None
 
 
-class _Adapter(HTTPAdapter):
-    """Trusts the certificates that the user's system trusts, or those that the user named."""
+class _Unverified(HTTPSConnection):
+    """Put before urllib3's class of connections, where nothing is to be verified."""
 
-    _tls_context: ssl.SSLContext | None = None
+    def connect(self) -> None:
+        """Connect, and keep urllib3 from warning at every request: our caller has warned once.
+
+        A filter of warnings would hold for all threads, and for others' connections.
+        """
+        super().connect()
+        self.is_verified = True
+
+
+class _Adapter(HTTPAdapter):
+    """Trusts whom it is told to trust."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        self._tls_context: ssl.SSLContext | None = None
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        """Give the pool of connections for a request."""
+        pool = super().get_connection_with_tls_context(*arguments, **options)
+        if not self._trust.verify and isinstance(pool, HTTPSConnectionPool):
+            kind: Any = pool.ConnectionCls  # another one for SOCKS
+            if not issubclass(kind, _Unverified):
+                pool.ConnectionCls = type(kind.__name__, (_Unverified, kind), {})
+        return pool
 
     def build_connection_pool_key_attributes(
         self,
@@ -44,8 +73,10 @@ class _Adapter(HTTPAdapter):
     ) -> tuple[Any, Any]:
         """Put our certificates in the place of those that requests would use."""
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-        for name in ("ca_certs", "ca_cert_dir"):
+        for name in ("ca_certs", "ca_cert_dir", "ssl_context"):
             pool.pop(name, None)
+        if not self._trust.verify:
+            pool["cert_reqs"] = "CERT_NONE"
         if host["scheme"] == "https":
             pool["ssl_context"] = self._context()
         return host, pool
@@ -53,7 +84,9 @@ class _Adapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Use our certificates also for a proxy that is itself spoken to in TLS."""
         if proxy.lower().startswith("https:"):
+            # the second one where it only passes requests on, for urllib3 before 2.8
             options.setdefault("proxy_ssl_context", self._context())
+            options.setdefault("ssl_context", self._context())
         return super().proxy_manager_for(proxy, **options)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
@@ -61,40 +94,69 @@ class _Adapter(HTTPAdapter):
 
     def _context(self) -> ssl.SSLContext:
         if self._tls_context is None:
-            self._tls_context = _tls_context()
+            self._tls_context = _tls_context(self._trust)
         return self._tls_context
 
 
-def open_session() -> requests.Session:
-    """Open a session that follows no redirects, and trusts what the user's system trusts."""
+def open_session(trust: Trust) -> requests.Session:
+    """Open a session that follows no redirects.
+
+    Args:
+        trust: Whose certificates are trusted. AttemptError is raised where they can't be read,
+            at the first request that needs them.
+    """
     session = _Session()
-    adapter = _Adapter()
+    adapter = _Adapter(trust)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
 
 
-def _tls_context() -> ssl.SSLContext:
+def _tls_context(trust: Trust) -> ssl.SSLContext:
+    if not trust.verify:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    if trust.cafile is not None:
+        bundle = os.fspath(trust.cafile)
+        if os.path.isdir(bundle):  # noqa: PTH112  (no error on a name that is too long)
+            raise _unusable(bundle, "it is a folder", "--cafile")
+        return _context_of(bundle, "--cafile")
     for variable in _BUNDLE_VARIABLES:
-        bundle = os.environ.get(variable)
+        bundle = os.environ.get(variable, "")
         if bundle:
-            # Not ssl.create_default_context: from Python 3.13 on it is strict in a way that the
-            # certificates of many company proxies fail.
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            try:
-                if os.path.isdir(bundle):  # noqa: PTH112  (no error on a name that is too long)
-                    context.load_verify_locations(capath=bundle)
-                else:
-                    context.load_verify_locations(cafile=bundle)
-            except OSError as error:  # ssl.SSLError is one
-                why = (
-                    "it holds no certificate"
-                    if isinstance(error, ssl.SSLError)
-                    else (error.strerror or str(error))
-                )
-                raise AttemptError(
-                    f"the file of trusted certificates {bundle} cannot be used: {why}",
-                    hint=f"Correct or unset {variable}.",
-                ) from error
-            return context
+            return _context_of(bundle, variable)
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _context_of(bundle: str, setting: str) -> ssl.SSLContext:
+    """Trust the certificates of a file, or of a folder that OpenSSL's `rehash` has prepared."""
+    # Not ssl.create_default_context: from Python 3.13 on it is strict in a way that the
+    # certificates of many company proxies fail.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # What the user names is trusted, also where it is not the last of its chain: a host's own
+    # certificate, or that of an authority in between. curl does the same.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        if os.path.isdir(bundle):  # noqa: PTH112  (no error on a name that is too long)
+            context.load_verify_locations(capath=bundle)
+        else:
+            context.load_verify_locations(cafile=bundle)
+    except OSError as error:  # ssl.SSLError is one
+        why = (
+            "it holds no certificate"
+            if isinstance(error, ssl.SSLError)
+            else (error.strerror or str(error))
+        )
+        raise _unusable(bundle, why, setting) from error
+    return context
+
+
+def _unusable(bundle: str, why: str, setting: str) -> AttemptError:
+    hint = f"Correct or unset {setting}."
+    if setting == "--cafile":
+        hint = "Name a file of certificates (PEM) in --cafile, or leave --cafile out."
+    return AttemptError(
+        f"the file of trusted certificates {bundle} cannot be used: {why}", hint=hint
+    )

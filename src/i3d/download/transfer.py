@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from i3d.download.attempts import AttemptError, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from i3d.download.connection import Answer, Connection
+    from i3d.download.answers import Answer
+    from i3d.download.connection import Connection
     from i3d.download.partial import Partial
     from i3d.progress import Progress
 
@@ -28,6 +29,51 @@ GOOD_PROGRESS_BYTES = 2**20
 
 _NUM_STALLS = 2
 """A server that says nothing twice is given up: each time costs the user the whole patience."""
+
+
+_Result = TypeVar("_Result")
+
+
+def persist(attempt: Callable[[], _Result], num_bytes: Callable[[], int]) -> _Result:
+    """Make attempts until one succeeds, or there is no hope.
+
+    Args:
+        attempt: One of them; it goes on where the one before it broke, where it can.
+        num_bytes: Tells how much there is by now.
+
+    Returns:
+        What the attempt gave that succeeded.
+
+    Raises:
+        AttemptError: None did.
+    """
+    num_attempts = num_stalls = 0
+    furthest = num_bytes()
+    while True:
+        try:
+            return attempt()
+        except AttemptError as error:
+            # Measured from the furthest point so far: a server that cannot continue a file and
+            # breaks at the same point each time must not be asked for ever.
+            if num_bytes() >= furthest + GOOD_PROGRESS_BYTES:
+                num_attempts = num_stalls = 0
+            furthest = max(furthest, num_bytes())
+            num_attempts += 1
+            num_stalls += error.is_stall
+            if not error.is_transient:
+                raise
+            if num_attempts > len(BACKOFF_SECONDS) or num_stalls >= _NUM_STALLS:
+                raise AttemptError(
+                    f"{error.reason} (tried {num_attempts} times)", hint=error.hint, kind=error.kind
+                ) from error
+            wait = error.wait_seconds
+            if wait is not None and wait > LONGEST_WAIT_SECONDS:
+                raise AttemptError(
+                    f"{error.reason} and asks to come back in {wait:.0f} seconds",
+                    hint="Try again later.",
+                    kind=error.kind,
+                ) from error
+        time.sleep(BACKOFF_SECONDS[num_attempts - 1] if wait is None else wait)
 
 
 @dataclass(frozen=True)
@@ -76,7 +122,7 @@ class Transfer:
         expected = {"git blob id": git_sha1, "SHA-256": sha256}
         is_second = False
         while True:
-            url = self._fill()
+            url = persist(self._attempt, lambda: self._partial.num_bytes)
             found = _digests(self._partial)
             wrong = _difference(found, expected)
             if wrong is None:
@@ -87,35 +133,6 @@ class Transfer:
             if is_final:
                 raise AttemptError(wrong)
             is_second = True
-
-    def _fill(self) -> str:
-        """Fill the partial file; return the address that its content came from."""
-        num_attempts = num_stalls = 0
-        furthest = self._partial.num_bytes
-        while True:
-            try:
-                return self._attempt()
-            except AttemptError as error:
-                # Measured from the furthest point so far: a server that cannot continue a file and
-                # breaks at the same point each time must not be asked for ever.
-                if self._partial.num_bytes >= furthest + GOOD_PROGRESS_BYTES:
-                    num_attempts = num_stalls = 0
-                furthest = max(furthest, self._partial.num_bytes)
-                num_attempts += 1
-                num_stalls += error.is_stall
-                if not error.is_transient:
-                    raise
-                if num_attempts > len(BACKOFF_SECONDS) or num_stalls >= _NUM_STALLS:
-                    raise AttemptError(
-                        f"{error.reason} (tried {num_attempts} times)", hint=error.hint
-                    ) from error
-                wait = error.wait_seconds
-                if wait is not None and wait > LONGEST_WAIT_SECONDS:
-                    raise AttemptError(
-                        f"{error.reason} and asks to come back in {wait:.0f} seconds",
-                        hint="Try again later.",
-                    ) from error
-            time.sleep(BACKOFF_SECONDS[num_attempts - 1] if wait is None else wait)
 
     def _attempt(self) -> str:
         partial = self._partial

@@ -29,6 +29,10 @@ COLUMNS = (
     "recipe",
     "engine",
     "message",
+    "true_category",
+    "true_label",
+    "true_label_relation",
+    "true_label_rank",
 )
 
 
@@ -45,7 +49,7 @@ class CsvReport:
         if prediction is None:
             message = "" if outcome.error is None else outcome.error.message
             return _row({"video": outcome.path, "status": "error", "message": message})
-        made_by = {
+        made_by: dict[str, object] = {
             "video": prediction.video.path,
             "status": "ok",
             "start_seconds": f"{prediction.clip.start_seconds:.3f}",
@@ -58,6 +62,14 @@ class CsvReport:
             "engine": f"{prediction.engine.name} {prediction.engine.version}",
             "message": "; ".join(prediction.warnings),
         }
+        if prediction.truth is not None:
+            made_by["true_category"] = prediction.truth.category
+            for fitting in prediction.truth.labels[:1]:
+                made_by |= {
+                    "true_label": fitting.label,
+                    "true_label_relation": fitting.relation,
+                    "true_label_rank": fitting.rank,
+                }
         return "".join(
             _row(
                 made_by

@@ -14,7 +14,7 @@ from i3d.report.escaping import encodable
 
 if TYPE_CHECKING:
     from i3d.errors import I3DError
-    from i3d.results import Outcome, Prediction
+    from i3d.results import Outcome, Prediction, Truth
 
 DOCUMENT_SCHEMA = "i3d.classification/1"
 RESULT_SCHEMA = "i3d.prediction/1"
@@ -150,4 +150,24 @@ def _prediction_as_dict(prediction: Prediction) -> dict[str, Any]:
             for score in prediction.scores
         ],
         "warnings": [encodable(warning) for warning in prediction.warnings],
+        "truth": _truth_as_dict(prediction.truth),
+    }
+
+
+def _truth_as_dict(truth: Truth | None) -> dict[str, Any] | None:
+    if truth is None:
+        return None
+    return {
+        "dataset": truth.dataset,
+        "clip": truth.clip,
+        "category": truth.category,
+        "labels": [
+            {
+                "label": encodable(fitting.label),
+                "relation": fitting.relation,
+                "rank": fitting.rank,
+                "probability": fitting.probability,
+            }
+            for fitting in truth.labels
+        ],
     }

@@ -89,6 +89,9 @@ class TableReport:
                 Text(bar(score.probability, bar_width, unicode=style.unicode), style="green"),
             )
         console.print(table)
+        if prediction.truth is not None:
+            console.print()
+            console.print(Text(f"  {_true(prediction)}", style="dim"), soft_wrap=True)
         lines = [line.rstrip() for line in stream.getvalue().splitlines()]
         return "\n".join(lines) + "\n"
 
@@ -109,6 +112,20 @@ def bar(fraction: float, width: int, *, unicode: bool) -> str:
         return "#" * round(fraction * width)
     eighths = round(fraction * width * 8)
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
+
+
+def _true(prediction: Prediction) -> str:
+    """What a video is known to show, and where the model puts that."""
+    truth = prediction.truth
+    assert truth is not None  # the caller looked
+    says = f"{truth.dataset} says {truth.category}"
+    if not truth.labels:
+        return f"{says}, and {printable(prediction.model.name)} has no label for it"
+    ranks = ", ".join(
+        f"{printable(fitting.label)} ({fitting.relation}) is at rank {fitting.rank}"
+        for fitting in truth.labels
+    )
+    return f"{says}: {ranks}"
 
 
 def _facts(prediction: Prediction) -> list[str]:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import shutil
 import tempfile
-import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.download import shown
 from i3d.errors import CacheError, ModelLoadError
 from i3d.paths import models_dir
+from i3d.scratch import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from filelock import BaseFileLock
 
     from i3d.progress import Progress
 
@@ -33,14 +30,7 @@ CHECKPOINT = "checkpoint"
 UNPACKED = "unpacked"
 """Where in a scratch folder an archive is unpacked."""
 
-_SCRATCH_PREFIX = ".fetching-"
 _REMOVED_PREFIX = ".removed-"
-
-_IN_USE = "in-use"
-"""A file in a scratch folder that is locked for as long as the folder's process lives."""
-
-ABANDONED_SECONDS = 24 * 3600
-"""Age at which a folder that a killed run left is nobody's any more, where its lock can't tell."""
 
 LOCK_SECONDS = 600
 """How long to wait for another process that fetches the same model, before fetching it as well.
@@ -82,45 +72,16 @@ def scratch_folder() -> Iterator[Path]:
         CacheError: The cache can't be written.
     """
     root = models_dir()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(root)
-        folder, in_use = _make_scratch(root)
-    except OSError as error:
-        raise cannot_write(root, error) from error
-    try:
-        yield folder
-    except (ModelLoadError, CacheError) as error:
-        error.message = _without_folder(error.message, folder)
-        raise
-    finally:
-        in_use.release()  # before the folder goes: Windows keeps files that are open
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make_scratch(root: Path) -> tuple[Path, BaseFileLock]:
-    """Make a scratch folder, and lock the file in it that says that somebody is at work."""
-    import filelock
-
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=root))
-        in_use = filelock.FileLock(folder / _IN_USE)
+    with ExitStack() as stack:
         try:
-            in_use.acquire(blocking=False)
-        except filelock.Timeout:
-            continue  # before it was locked, another process took it for a killed one's
-        except (OSError, NotImplementedError):
-            pass  # this disk can't lock: its age will tell
-        return folder, in_use
-
-
-def _own_prefix() -> str:
-    """What names of scratch folders made on this machine begin with.
-
-    On a shared disk locks need not reach other machines.
-    """
-    host = hashlib.sha1(platform.node().encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{_SCRATCH_PREFIX}{host[:8]}-"
+            folder = stack.enter_context(private_folder(root, _REMOVED_PREFIX))
+        except OSError as error:
+            raise cannot_write(root, error) from error
+        try:
+            yield folder
+        except (ModelLoadError, CacheError) as error:
+            error.message = _without_folder(error.message, folder)
+            raise
 
 
 def _without_folder(message: str, scratch: Path) -> str:
@@ -130,31 +91,6 @@ def _without_folder(message: str, scratch: Path) -> str:
     for folder in (scratch / UNPACKED, scratch / CHECKPOINT, scratch):
         message = message.replace(str(folder), str(scratch.parent))
     return message
-
-
-def _remove_abandoned(root: Path) -> None:
-    """Remove what killed runs left: those of this machine, and what is too old to be in use."""
-    for prefix in (_SCRATCH_PREFIX, _REMOVED_PREFIX):
-        for folder in root.glob(f"{prefix}*"):
-            with suppress(OSError):
-                is_old = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
-                if is_old or (folder.name.startswith(_own_prefix()) and _is_left(folder)):
-                    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_left(folder: Path) -> bool:
-    """Tell whether the process that made a scratch folder is gone: then its lock is free."""
-    import filelock
-
-    if not (folder / _IN_USE).is_file():  # just made, or on a disk that can't lock
-        return False
-    in_use = filelock.FileLock(folder / _IN_USE)
-    try:
-        in_use.acquire(blocking=False)
-    except (OSError, NotImplementedError):  # filelock.Timeout is an OSError
-        return False
-    in_use.release()
-    return True
 
 
 def take_away(directory: Path) -> Path | None:

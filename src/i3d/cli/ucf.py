@@ -1,0 +1,321 @@
+"""`i3d ucf`: browse UCF101, fetch its clips, measure a model on them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from i3d.cli.completion import complete_clips, complete_files
+from i3d.cli.errors import show_error, show_note, show_warning
+from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.output import Output
+from i3d.cli.terminal import libraries_silenced, progress_on_terminal
+from i3d.errors import PartialFailureError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from i3d.download import Trust
+    from i3d.errors import I3DError
+    from i3d.ucf101_files.live_index import LiveIndex
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FORMATS = ("table", "names", "json", "csv")
+
+
+def split_options(command: Command) -> Command:
+    """`--split` and `--subset`: the official lists."""
+    command = click.option(
+        "--subset",
+        type=click.Choice(["train", "test"]),
+        help="Only this part of the --split.",
+    )(command)
+    return click.option(
+        "--split",
+        type=click.IntRange(1, 3),
+        help="Only clips of this official split into train and test.",
+    )(command)
+
+
+def transfer_options(command: Command) -> Command:
+    """`--source`, `--jobs`, `--cafile` and `--insecure`: how clips are fetched."""
+    command = _trust_options(command)
+    command = click.option(
+        "--jobs",
+        type=click.IntRange(1, 16),
+        default=4,
+        show_default=True,
+        metavar="N",
+        help="How many clips to fetch at a time.",
+    )(command)
+    return click.option(
+        "--source",
+        type=click.Choice(["index", "zip"]),
+        help="Fetch from this source alone: the index host, or the zip (single members of it). "
+        "Default: the first, and where it fails the second.",
+    )(command)
+
+
+def _trust_options(command: Command) -> Command:
+    command = click.option(
+        "--insecure",
+        is_flag=True,
+        help="Take any certificate. Anybody on the way can then change what is fetched.",
+    )(command)
+    return click.option(
+        "--cafile",
+        type=click.Path(path_type=Path),
+        shell_complete=complete_files,
+        metavar="FILE",
+        help="Trust the certificates in FILE (PEM), not those of this machine.",
+    )(command)
+
+
+@click.group("ucf")
+def ucf_group() -> None:
+    """Browse UCF101, fetch its clips, measure a model on them.
+
+    UCF101 is a data set of 13,320 clips of 101 human actions, from YouTube. The list of them ships
+    with i3d; the clips are fetched from the University of Central Florida, or from a copy.
+    """
+
+
+@ucf_group.command("list")
+@click.argument(
+    "terms", nargs=-1, metavar="[CLIP|CATEGORY|PATTERN]...", shell_complete=complete_clips
+)
+@split_options
+@click.option("--cached", is_flag=True, help="Only clips that are on this machine.")
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Read the index host's own list first, say what differs, and keep what it has more.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(_FORMATS),
+    default="table",
+    show_default=True,
+    help="A table for people, file names one a line, JSON (its fields: docs/json.md), or CSV.",
+)
+@_trust_options
+@offline_option
+def list_command(
+    terms: tuple[str, ...],
+    split: int | None,
+    subset: str | None,
+    cached: bool,
+    refresh: bool,
+    format_name: str,
+    cafile: Path | None,
+    insecure: bool,
+) -> None:
+    """List categories, or the clips of one, without a network.
+
+    What is listed: everything, or what matches a clip (v_CricketShot_g04_c02), a category
+    (CricketShot) or a pattern ("*Shot*"); upper and lower case are the same.
+    """
+    from i3d.report import ucf101 as report
+    from i3d.ucf101 import select_clips
+    from i3d.ucf101_files.folder import local_clips
+    from i3d.ucf101_files.live_index import current_index
+
+    if refresh:
+        _refresh(trust_of(cafile, insecure=insecure))
+    elif cafile is not None or insecure:
+        raise UsageError("--cafile and --insecure are of use with --refresh only.")
+    index = current_index()
+    clips = select_clips(index, terms, split=split, subset=subset)
+    # Looking for 13,320 files takes a tenth of a second, which only some lists are worth.
+    is_of_one_category = len({clip.category for clip in clips}) == 1
+    is_wanted = cached or format_name in ("json", "csv") or is_of_one_category
+    local = local_clips(clips) if is_wanted else {}
+    if cached:
+        clips = tuple(clip for clip in clips if clip in local)
+    with Output(None, utf8=format_name != "table") as output:
+        if format_name == "names":
+            output.write(report.names_as_text(clips))
+        elif format_name == "json":
+            output.write(report.clips_as_json(index, clips, local))
+        elif format_name == "csv":
+            output.write(report.clips_as_csv(index, clips, local))
+        else:
+            output.write(report.clips_as_table(index, clips, local, width=_width()))
+
+
+@ucf_group.command("fetch")
+@click.argument(
+    "terms", nargs=-1, metavar="CLIP|CATEGORY|PATTERN...", shell_complete=complete_clips
+)
+@split_options
+@click.option(
+    "--to",
+    "directory",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Put the files here, not in the cache.",
+)
+@transfer_options
+@offline_option
+@verbose_option
+def fetch_command(
+    terms: tuple[str, ...],
+    split: int | None,
+    subset: str | None,
+    directory: Path | None,
+    source: str | None,
+    jobs: int,
+    cafile: Path | None,
+    insecure: bool,
+    verbose: bool,
+) -> None:
+    """Fetch clips, check them, and print the path of each.
+
+    What is fetched: a clip (v_CricketShot_g04_c02, with or without .avi), a category
+    (CricketShot), a pattern ("*Shot*"), or all clips of a --split. What is there already, and
+    whole, is not fetched again. A clip that can't be had does not stop the others.
+    """
+    from i3d.ucf101 import select_clips
+    from i3d.ucf101_files.fetching import fetch_clips
+    from i3d.ucf101_files.live_index import current_index
+
+    if not terms and split is None:
+        raise UsageError(
+            "Which clips? None was named.",
+            hint="Name clips, categories or patterns, or a --split. List them with: i3d ucf list",
+        )
+    clips = select_clips(current_index(), terms, split=split, subset=subset)
+    if directory is not None and directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is not a folder.", hint="Give a folder with --to.")
+    trust = trust_of(cafile, insecure=insecure)
+    failures = Failures(len(clips))
+    with libraries_silenced(verbose=verbose), Output(None, utf8=False) as output:
+        # A path in the middle of a progress display could not be read.
+        is_terminal = sys.stdout.isatty()
+        paths = []
+        try:
+            for fetched in fetch_clips(
+                clips,
+                directory=directory,
+                source=source,
+                trust=trust,
+                jobs=jobs,
+                progress=progress_on_terminal(),
+            ):
+                if fetched.error is not None:
+                    failures.add(fetched.error, was_tried=fetched.was_tried)
+                elif is_terminal:
+                    paths.append(fetched.path)
+                else:
+                    output.write(f"{fetched.path}\n")
+        finally:
+            output.write("".join(f"{path}\n" for path in paths))
+    failures.finish()
+
+
+@ucf_group.command("path")
+@click.argument(
+    "terms", nargs=-1, metavar="[CLIP|CATEGORY|PATTERN]...", shell_complete=complete_clips
+)
+def path_command(terms: tuple[str, ...]) -> None:
+    """Print the folder of fetched clips, or the paths of those that were fetched.
+
+    The folder holds nothing but clips: remove them from it as you like.
+    """
+    from i3d.ucf101 import select_clips
+    from i3d.ucf101_files.folder import clips_dir, local_path
+    from i3d.ucf101_files.live_index import current_index
+
+    with Output(None, utf8=False) as output:
+        if not terms:
+            output.write(f"{clips_dir()}\n")
+            return
+        paths = [local_path(clip) for clip in select_clips(current_index(), terms)]
+        output.write("".join(f"{path}\n" for path in paths))
+
+
+class Failures:
+    """Clips that could not be had: told as they come, and counted for the exit code.
+
+    Args:
+        num_clips: How many were wanted.
+    """
+
+    def __init__(self, num_clips: int) -> None:
+        self._num_clips = num_clips
+        self._errors: list[I3DError] = []
+        self._num_untried = 0
+
+    def add(self, error: I3DError, *, was_tried: bool = True) -> None:
+        """Take an error; say it now, unless it will be what the command ends with."""
+        self._errors.append(error)
+        if not was_tried:
+            self._num_untried += 1
+        elif self._num_clips > 1:
+            show_error(error)
+
+    def finish(self) -> None:
+        """Raise what the command ends with, if anything failed."""
+        if self._num_untried:
+            show_note(
+                f"{self._num_untried} more {'was' if self._num_untried == 1 else 'were'} not "
+                "tried, for no source can be used."
+            )
+        if not self._errors:
+            return
+        if self._num_clips == 1:
+            raise self._errors[0]
+        raise PartialFailureError(
+            f"{len(self._errors)} of {self._num_clips} clips could not be fetched.",
+            hint="The reason for each stands above. Run it again for those alone.",
+        )
+
+
+def trust_of(cafile: Path | None, *, insecure: bool) -> Trust:
+    """What --cafile and --insecure ask for; --insecure warns each time."""
+    from i3d.download import Trust
+
+    if cafile is not None and insecure:
+        raise UsageError("--cafile and --insecure contradict each other.", hint="Give one.")
+    if insecure:
+        show_warning(
+            "Certificates are not checked (--insecure): anybody on the way can change what is "
+            "fetched."
+        )
+    return Trust(cafile=cafile, verify=not insecure)
+
+
+def _refresh(trust: Trust) -> None:
+    from i3d.ucf101_files.hosts import index_url
+    from i3d.ucf101_files.live_index import refresh_index
+
+    live = refresh_index(index_url(), trust=trust, progress=progress_on_terminal())
+    show_note(_difference(live))
+
+
+def _difference(live: LiveIndex) -> str:
+    """How the host's list differs from ours, in a sentence."""
+    if not live.added and not live.missing:
+        return f"{live.url} lists the same {live.num_listed} clips as i3d."
+    parts = []
+    for names, what in (
+        (live.added, "that i3d's list does not have"),
+        (live.missing, "of i3d's list are not among them"),
+    ):
+        if names:
+            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            parts.append(f"{len(names)} {what} ({shown})")
+    return f"{live.url} lists {live.num_listed} clips: {'; '.join(parts)}."
+
+
+def _width() -> int:
+    """Columns of the terminal; wide where there is none."""
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns

@@ -1,0 +1,267 @@
+"""`i3d ucf eval`: how well does a model do on UCF101?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from i3d.catalog import DEFAULT_MODEL
+from i3d.cli.classify import load_classifier, table_style
+from i3d.cli.completion import complete_clips, complete_files, complete_models
+from i3d.cli.errors import show_error
+from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.output import Output
+from i3d.cli.terminal import libraries_silenced, progress_on_terminal
+from i3d.cli.ucf import split_options, transfer_options, trust_of
+from i3d.errors import I3DError, OutputError, PartialFailureError, UserInterruptError
+from i3d.recipes import DEFAULT_RECIPE, RECIPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from i3d.evaluation import ClipFailure, Evaluation, Evaluator
+    from i3d.ucf101 import Clip
+
+DEFAULT_SAMPLE = 50
+"""Clips by chance where none were named: minutes on a laptop, and numbers within
+12 points or so."""
+
+_FORMATS = ("table", "json", "csv")
+
+EPILOG = """\
+\b
+Examples:
+  i3d ucf eval                                    50 clips by chance
+  i3d ucf eval --split 1 --subset test -o split1.json
+  i3d ucf eval Archery Bowling --recipe standard --recipe tutorial
+"""
+
+
+@click.command("eval", epilog=EPILOG)
+@click.argument(
+    "terms", nargs=-1, metavar="[CLIP|CATEGORY|PATTERN]...", shell_complete=complete_clips
+)
+@split_options
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Only N of them, by chance. Default: {DEFAULT_SAMPLE} where neither names nor a --split "
+    "are given, else all.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="S",
+    help="Another number gives another sample, the same number the same on any machine.",
+)
+@click.option(
+    "--relation",
+    "relations",
+    type=click.Choice(["exact", "near", "broader"]),
+    multiple=True,
+    default=["exact"],
+    show_default=True,
+    help="Which Kinetics labels count for a category; can be given several times.",
+)
+@click.option(
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="NAME|DIR|URL",
+    shell_complete=complete_models,
+    help="Which model, as in `i3d classify`; its labels must be those of Kinetics.",
+)
+@click.option(
+    "--labels",
+    "label_file",
+    shell_complete=complete_files,
+    metavar="FILE",
+    help="Names of the outputs of a model of your own, one a line.",
+)
+@click.option(
+    "--recipe",
+    "recipes",
+    type=click.Choice(list(RECIPES)),
+    multiple=True,
+    default=[DEFAULT_RECIPE],
+    show_default=True,
+    help="Preprocessing, as in `i3d classify`; several are compared.",
+)
+@click.option("--again", is_flag=True, help="Don't use what earlier runs found.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(_FORMATS),
+    help="Default: by the suffix of -o, else table.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Write the result to FILE.",
+)
+@transfer_options
+@offline_option
+@verbose_option
+def eval_command(
+    terms: tuple[str, ...],
+    split: int | None,
+    subset: str | None,
+    sample: int | None,
+    seed: int,
+    relations: tuple[str, ...],
+    model: str,
+    label_file: str | None,
+    recipes: tuple[str, ...],
+    again: bool,
+    format_name: str | None,
+    output: str | None,
+    source: str | None,
+    jobs: int,
+    cafile: Path | None,
+    insecure: bool,
+    verbose: bool,
+) -> None:
+    """Measure a model on UCF101: how often is the right label first, or among the first five?
+
+    Clips are fetched where they are not on this machine. A category counts by the Kinetics labels
+    that fit it; categories without one are left out. No training is needed. Each result is kept as
+    soon as it is there: a run that was stopped goes on where it was.
+    """
+    if output == "":
+        raise click.BadParameter("is empty.", param_hint="--output")
+    if sample is None and not terms and split is None:
+        sample = DEFAULT_SAMPLE
+    clips = _choose(terms, split, subset, sample, seed, relations, model)
+    selection = {
+        "terms": list(terms),
+        "split": split,
+        "subset": subset,
+        "sample": sample,
+        "seed": None if sample is None else seed,
+        "num_clips": len(clips),
+    }
+    trust = trust_of(cafile, insecure=insecure)
+    suffix = "" if output is None else output.rpartition(".")[2].lower()
+    format_name = format_name or (suffix if suffix in _FORMATS else "table")
+    evaluators: list[Evaluator] = []
+    stopped_by: I3DError | None = None
+    with Output(output, utf8=format_name != "table") as destination:
+        try:
+            with libraries_silenced(verbose=verbose):
+                _evaluate(
+                    clips,
+                    evaluators,
+                    model=model,
+                    label_file=label_file,
+                    recipes=tuple(dict.fromkeys(recipes)),
+                    relations=relations,
+                    again=again,
+                    transfer={"source": source, "trust": trust, "jobs": jobs},
+                )
+        except OutputError:
+            raise
+        except KeyboardInterrupt:
+            stopped_by = UserInterruptError("Interrupted.")
+        except I3DError as error:
+            stopped_by = error
+        evaluations = [evaluator.evaluation for evaluator in evaluators]
+        is_known = any(evaluation.results for evaluation in evaluations)
+        if is_known or format_name != "table":
+            destination.write(_render(format_name, evaluations, selection, stopped_by, destination))
+        if is_known:  # else a file that was there before is worth more
+            destination.finish()
+    if stopped_by is not None:
+        raise stopped_by
+    failures = [failure for evaluation in evaluations for failure in evaluation.failures]
+    if failures:
+        num_wanted = sum(len(each.results) + len(each.failures) for each in evaluations)
+        if num_wanted == 1:
+            raise failures[0].error
+        raise PartialFailureError(
+            f"{len(failures)} of {num_wanted} clips could not be evaluated, and are in no number.",
+            hint="The reason for each stands above. Run it again for those alone.",
+        )
+
+
+def _choose(
+    terms: Sequence[str],
+    split: int | None,
+    subset: str | None,
+    sample: int | None,
+    seed: int,
+    relations: Sequence[str],
+    model: str,
+) -> tuple[Clip, ...]:
+    """The clips to evaluate; what can't be evaluated is told before a model is fetched."""
+    from i3d.evaluation import find_targets
+    from i3d.labels import load_labels
+    from i3d.ucf101 import sample_clips, select_clips
+    from i3d.ucf101_files.live_index import current_index
+
+    clips = select_clips(current_index(), terms, split=split, subset=subset)
+    targets = find_targets(clips, load_labels("kinetics-400"), relations, model)
+    return clips if sample is None else sample_clips(targets.clips, sample, seed)
+
+
+def _evaluate(
+    clips: Sequence[Clip],
+    evaluators: list[Evaluator],
+    *,
+    model: str,
+    label_file: str | None,
+    recipes: Sequence[str],
+    relations: Sequence[str],
+    again: bool,
+    transfer: dict[str, Any],
+) -> None:
+    """Run an evaluation for each recipe; they are in `evaluators` also after an exception."""
+    from i3d.evaluation import Evaluator
+    from i3d.paths import ucf101_dir
+    from i3d.ucf101_files.fetching import fetch_clips
+    from i3d.ucf101_files.folder import find_clip
+
+    progress = progress_on_terminal()
+    classifier = load_classifier(model, label_file, progress)
+    for recipe in recipes:
+        evaluator = Evaluator(
+            clips,
+            classifier,
+            fetch=partial(fetch_clips, progress=progress, **transfer),
+            relations=relations,
+            recipe=recipe,
+            journal_dir=ucf101_dir() / "evaluations",
+            again=again,
+            local=find_clip,
+            on_failure=_tell,
+            progress=progress,
+        )
+        evaluators.append(evaluator)
+        evaluator.run()
+
+
+def _tell(failure: ClipFailure) -> None:
+    show_error(failure.error)
+
+
+def _render(
+    format_name: str,
+    evaluations: Sequence[Evaluation],
+    selection: dict[str, Any],
+    error: I3DError | None,
+    destination: Output,
+) -> str:
+    from i3d.report import evaluation as report
+
+    if format_name == "json":
+        return report.evaluations_as_json(evaluations, selection=selection, error=error)
+    if format_name == "csv":
+        return report.evaluations_as_csv(evaluations, error)
+    return report.evaluations_as_text(evaluations, table_style(to_file=destination.is_file), error)

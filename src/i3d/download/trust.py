@@ -1,0 +1,26 @@
+"""Whose certificates are trusted. Light to import, so that commands can have it as an option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Which hosts are believed to be who they say they are, in TLS."""
+
+    cafile: Path | None = None
+    """A file of trusted certificates (PEM), in the place of the system's and of those that
+    variables name. It may hold authorities, or the very certificates of hosts."""
+    verify: bool = True
+    """False: any certificate will do, of any host, and `cafile` does not matter. Whoever is on the
+    way can then read and change what is sent. Nothing here warns of it: the caller must."""
+
+
+SYSTEM_TRUST = Trust()
+"""The system's certificates, or those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE
+names."""

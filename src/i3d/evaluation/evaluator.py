@@ -1,0 +1,225 @@
+"""One evaluation from its beginning to its end, and what is known of it in between."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from i3d.errors import (
+    EngineError,
+    EngineNotInstalledError,
+    ModelLoadError,
+    VerificationError,
+    VideoError,
+)
+from i3d.evaluation.journal import Entry, Journal
+from i3d.evaluation.measures import ClipFailure, ClipResult, Evaluation, Guess
+from i3d.evaluation.settings import DEFAULT_RELATIONS, describe_settings
+from i3d.evaluation.targets import find_targets
+from i3d.progress import NO_PROGRESS
+from i3d.recipes import DEFAULT_RECIPE
+from i3d.sources.records import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from pathlib import Path
+
+    from i3d.classifier import Classifier
+    from i3d.progress import Progress
+    from i3d.ucf101 import Clip
+    from i3d.ucf101_files.fetching import FetchedClip
+
+_TOP = 5
+"""How many of the best labels are kept of each clip: what top-5 accuracy asks for."""
+
+_OF_NO_CLIP = (EngineNotInstalledError, ModelLoadError, VerificationError)
+"""Engine errors that every clip would meet."""
+
+
+class Evaluator:
+    """Runs one evaluation, and says what is known of it at any time, after an exception as well.
+
+    Args:
+        clips: Which clips.
+        classifier: A loaded model.
+        fetch: Gives the files of clips.
+        relations: Which labels count.
+        recipe: Name of the preprocessing.
+        journal_dir: Folder of the journals; None to keep none.
+        again: Classify every clip, whatever the journal says.
+        local: Where a clip's file is if it is on this machine.
+        on_result: Called with each result.
+        on_failure: Called with each failure.
+        progress: Who wants to know.
+
+    Raises:
+        UsageError, UnknownNameError: See `i3d.evaluation.evaluate`, which explains the arguments.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        classifier: Classifier,
+        *,
+        fetch: Callable[[Sequence[Clip]], Iterable[FetchedClip]],
+        relations: Collection[str] = DEFAULT_RELATIONS,
+        recipe: str = DEFAULT_RECIPE,
+        journal_dir: Path | None = None,
+        again: bool = False,
+        local: Callable[[Clip], Path | None] | None = None,
+        on_result: Callable[[ClipResult], None] | None = None,
+        on_failure: Callable[[ClipFailure], None] | None = None,
+        progress: Progress = NO_PROGRESS,
+    ) -> None:
+        self._classifier = classifier
+        self._fetch = fetch
+        self._again = again
+        self._local = local
+        self._on_result = on_result
+        self._on_failure = on_failure
+        self._progress = progress
+        self._settings = describe_settings(classifier, recipe, relations)
+        self._targets = find_targets(
+            tuple(dict.fromkeys(clips)),
+            classifier.predictor.labels,
+            self._settings.relations,
+            classifier.model.name,
+        )
+        self._journal = None if journal_dir is None else Journal(journal_dir, self._settings)
+        self._known: dict[str, Entry] = {}
+        self._results: dict[Clip, ClipResult] = {}
+        self._failures: dict[Clip, ClipFailure] = {}
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What is known now: everything after `run`, a part of it after an exception."""
+        clips = self._targets.clips
+        return Evaluation(
+            settings=self._settings,
+            results=tuple(self._results[clip] for clip in clips if clip in self._results),
+            failures=tuple(self._failures[clip] for clip in clips if clip in self._failures),
+            left_out=self._targets.left_out,
+        )
+
+    def run(self) -> Evaluation:
+        """Evaluate all clips.
+
+        Raises:
+            CacheError, EngineError, I3DError: See `i3d.evaluation.evaluate`.
+        """
+        settings, clips = self._settings, self._targets.clips
+        what = f"evaluating {settings.model.name}, recipe {settings.recipe.name}"
+        with self._progress.task(what, len(clips)) as advance:
+            if self._journal is not None and not self._again:
+                self._known = self._journal.read()
+            missing = []
+            for clip in clips:
+                result = self._remember(clip)
+                if result is None:
+                    missing.append(clip)
+                else:
+                    self._add(result)
+                    advance(1)
+            if missing:
+                # A journal that can't be written is told before the first clip is fetched.
+                with nullcontext() if self._journal is None else self._journal.writing():
+                    self._evaluate(missing, advance)
+        return self.evaluation
+
+    def _remember(self, clip: Clip) -> ClipResult | None:
+        """Take a clip's result from the journal, unless its file or its labels have changed."""
+        entry = self._known.get(clip.name)
+        if entry is None:
+            return None
+        fitting = {(label.label, label.relation) for label in self._targets.labels[clip.category]}
+        if {(label.label, label.relation) for label in entry.truth} != fitting:
+            del self._known[clip.name]
+            return None
+        path = None if self._local is None else self._local(clip)
+        if path is not None and not _is_file_of(entry, path):
+            return None
+        return self._result(clip, entry, resumed=True)
+
+    def _evaluate(self, clips: list[Clip], advance: Callable[[int], None]) -> None:
+        files = iter(self._fetch(clips))
+        try:
+            for file in files:
+                outcome = self._outcome(file)
+                if isinstance(outcome, ClipResult):
+                    self._add(outcome)
+                else:
+                    self._failures[outcome.clip] = outcome
+                    if self._on_failure is not None:
+                        self._on_failure(outcome)
+                advance(1)
+        finally:  # downloads that run ahead stop now, not when the exception is forgotten
+            if isinstance(files, Generator):
+                files.close()
+
+    def _outcome(self, file: FetchedClip) -> ClipResult | ClipFailure:
+        """Classify a clip that was fetched, and write it down."""
+        if file.error is not None:
+            return ClipFailure(file.clip, file.error)
+        assert file.path is not None  # a fetched clip is one of the two
+        try:
+            return self._classify(file.clip, file.path)
+        except _OF_NO_CLIP:
+            raise
+        except (VideoError, EngineError) as error:
+            return ClipFailure(file.clip, error)
+
+    def _classify(self, clip: Clip, path: Path) -> ClipResult:
+        try:
+            num_bytes, sha256 = path.stat().st_size, sha256_of(path)
+        except OSError as error:
+            raise VideoError(
+                f"{path} cannot be read: {error.strerror or error}.",
+                hint="Check its permissions, or remove it to have it fetched again.",
+            ) from error
+        known = self._known.get(clip.name)
+        if known is not None and (known.num_bytes, known.sha256) == (num_bytes, sha256):
+            return self._result(clip, known, resumed=True)
+        prediction = self._classifier.classify(path, top=_TOP, recipe=self._settings.recipe.name)
+        truth = prediction.truth
+        if truth is None or truth.category != clip.category:
+            raise VideoError(
+                f"The true label of {path} is not known: by its name it is not {clip.name}, or "
+                "no clip that i3d knows."
+            )
+        entry = Entry(
+            clip=clip.name,
+            sha256=sha256,
+            num_bytes=num_bytes,
+            truth=truth.labels,
+            best=tuple(Guess(score.label, score.probability) for score in prediction.scores),
+            warnings=prediction.warnings,
+        )
+        if self._journal is not None:
+            self._journal.append(entry)
+        return self._result(clip, entry, resumed=False)
+
+    def _result(self, clip: Clip, entry: Entry, *, resumed: bool) -> ClipResult:
+        relations = self._settings.relations
+        return ClipResult(
+            clip=clip,
+            labels=tuple(label for label in entry.truth if label.relation in relations),
+            best=entry.best,
+            sha256=entry.sha256,
+            num_bytes=entry.num_bytes,
+            warnings=entry.warnings,
+            resumed=resumed,
+        )
+
+    def _add(self, result: ClipResult) -> None:
+        self._results[result.clip] = result
+        if self._on_result is not None:
+            self._on_result(result)
+
+
+def _is_file_of(entry: Entry, path: Path) -> bool:
+    """Tell whether a file is the one that an entry is about."""
+    try:
+        return path.stat().st_size == entry.num_bytes and sha256_of(path) == entry.sha256
+    except OSError:  # whoever fetches it will say what is wrong
+        return False

@@ -1,0 +1,128 @@
+"""Private folders in which things are put together before they get their names.
+
+What a killed process leaves behind is removed by the next one on the same machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import secrets
+import shutil
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from filelock import BaseFileLock
+
+PREFIX = ".fetching-"
+"""How the names of private folders start: hidden, and told from a user's own."""
+
+ABANDONED_SECONDS = 24 * 3600
+"""Age at which a folder that a killed run left is nobody's any more, where its lock can't tell."""
+
+_IN_USE = "in-use"
+"""A file in a private folder that is locked for as long as the folder's process lives."""
+
+
+@contextmanager
+def private_folder(root: Path, *abandoned: str) -> Iterator[Path]:
+    """A private folder, on the same disk as where its contents will go.
+
+    It is gone after the block, with all that was not moved out of it.
+
+    Args:
+        root: The folder to make it in; made where it is missing.
+        abandoned: How the names of other folders start that killed runs leave there.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for prefix in (PREFIX, *abandoned):
+        _remove_abandoned(root, prefix)
+    folder, in_use = _make(root)
+    try:
+        yield folder
+    finally:
+        in_use.release()  # before the folder goes: Windows keeps files that are open
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file under a private name, and give it its own when it is on the disk.
+
+    Args:
+        path: The file; its folder is made where it is missing. One that was there is replaced.
+        content: All of it.
+
+    Raises:
+        OSError: It can't be written; nothing is left then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    private = path.with_name(f".i3d-{secrets.token_hex(8)}")
+    try:
+        with private.open("xb") as file:
+            file.write(content)
+            file.flush()
+            with suppress(OSError):  # some network drives can't
+                os.fsync(file.fileno())
+        private.replace(path)
+    finally:
+        with suppress(OSError):
+            private.unlink(missing_ok=True)
+
+
+def _remove_abandoned(root: Path, prefix: str) -> None:
+    """Remove what killed runs left: those of this machine, and what is too old to be in use."""
+    for folder in root.glob(f"{prefix}*"):
+        with suppress(OSError):
+            is_old = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
+            if is_old or (folder.name.startswith(_own_prefix()) and _is_left(folder)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(root: Path) -> tuple[Path, BaseFileLock]:
+    """Make a private folder, and lock the file in it that says that somebody is at work."""
+    import filelock
+
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_own_prefix(), dir=root))
+        in_use = filelock.FileLock(folder / _IN_USE)
+        try:
+            in_use.acquire(blocking=False)
+        except filelock.Timeout:
+            continue  # before it was locked, another process took it for a killed one's
+        except (OSError, NotImplementedError):
+            pass  # this disk can't lock: its age will tell
+        return folder, in_use
+
+
+def _own_prefix() -> str:
+    """What names of private folders made on this machine begin with.
+
+    On a shared disk locks need not reach other machines.
+    """
+    host = hashlib.sha1(platform.node().encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{PREFIX}{host[:8]}-"
+
+
+def _is_left(folder: Path) -> bool:
+    """Tell whether the process that made a private folder is gone: then its lock is free."""
+    import filelock
+
+    if not (folder / _IN_USE).is_file():  # just made, or on a disk that can't lock
+        return False
+    in_use = filelock.FileLock(folder / _IN_USE)
+    try:
+        in_use.acquire(blocking=False)
+    except (OSError, NotImplementedError):  # filelock.Timeout is an OSError
+        return False
+    in_use.release()
+    return True

@@ -1,0 +1,102 @@
+"""The folder that clips are kept in."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from i3d.errors import CacheError, ClipNotFetchedError, I3DError
+from i3d.paths import ucf101_dir
+from i3d.ucf101 import LocalClip
+from i3d.ucf101_files.checks import damage, num_frames_from_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from i3d.ucf101 import Clip
+
+_FULL_DISK = frozenset(
+    code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
+)
+
+
+def clips_dir() -> Path:
+    """The folder of fetched clips in the cache, which may not exist yet."""
+    return ucf101_dir() / "clips"
+
+
+def find_clip(clip: Clip, directory: Path | None = None) -> Path | None:
+    """Find a clip that was fetched before.
+
+    Args:
+        clip: Which one.
+        directory: Where to look, the cache by default.
+
+    Returns:
+        Its file; None where there is none, or not a whole one.
+    """
+    path = (directory or clips_dir()) / clip.file_name
+    return path if path.is_file() and damage(path) is None else None
+
+
+def local_path(clip: Clip) -> Path:
+    """Give the file of a clip in the cache.
+
+    Raises:
+        ClipNotFetchedError: It is not there, or not whole.
+    """
+    path = find_clip(clip)
+    if path is None:
+        raise ClipNotFetchedError(
+            f"{clip.file_name} is not on this machine.",
+            hint=f"Fetch it: i3d ucf fetch {clip.name}",
+        )
+    return path
+
+
+def local_clips(clips: Iterable[Clip]) -> dict[Clip, LocalClip]:
+    """Find those of several clips that are in the cache.
+
+    Args:
+        clips: Which ones.
+
+    Raises:
+        CacheError: The cache can't be read.
+    """
+    folder = clips_dir()
+    try:
+        names = {entry.name for entry in os.scandir(folder)}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise CacheError(
+            f"The folder {folder} cannot be read: {error.strerror or error}.",
+            hint="Mend its permissions, or choose another one in I3D_CACHE_DIR.",
+        ) from error
+    found = {}
+    for clip in clips:
+        path = folder / clip.file_name
+        if clip.file_name in names and damage(path) is None:
+            found[clip] = LocalClip(path, num_frames_from_header(path))
+    return found
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn the system's errors about a folder that is written to into CacheError."""
+    try:
+        yield
+    except I3DError:  # ours are OSErrors, too
+        raise
+    except OSError as error:
+        full = error.errno in _FULL_DISK
+        raise CacheError(
+            f"The disk of the folder {folder} is full."
+            if full
+            else f"The folder {folder} cannot be written: {error.strerror or error}.",
+            hint="Make room, or choose another folder in I3D_CACHE_DIR, or with "
+            "i3d ucf fetch --to DIR.",
+        ) from error

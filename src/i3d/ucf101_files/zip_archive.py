@@ -1,0 +1,270 @@
+"""Single members of a large zip on a web server, read by range requests.
+
+`zipfile` of the standard library reads the format (ZIP64 too: the zip is larger than 4 GiB) and
+checks the CRC-32 of what it unpacks; here it is given the parts of the file that it asks for. The
+zip's directory, one megabyte, is kept in the cache, so that a later run needs one request for a
+clip.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+import zlib
+from bisect import bisect_right
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from i3d.download import RemoteIdentity, fetch_range, shown
+from i3d.errors import DownloadError, RemoteFileChangedError
+from i3d.paths import ucf101_dir
+from i3d.progress import NO_PROGRESS
+from i3d.scratch import write_whole
+from i3d.ucf101_files.checks import MAX_CLIP_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from i3d.download import Connection
+    from i3d.progress import Progress
+    from i3d.ucf101 import Clip
+
+_TAIL_BYTES = 2**16
+"""What is asked for first: the end of a zip, which says where its directory is. An archive comment
+takes at most 64 KiB."""
+
+_MAX_DIRECTORY_BYTES = 64 * 2**20
+"""A zip of 13,320 clips has a directory of one to two megabytes."""
+
+_MAX_HEADER_BYTES = 30 + 2 * (2**16 - 1) + 24
+"""A member's local header with the longest name and extra field, and its data descriptor."""
+
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    NotImplementedError,  # a method of compression, or disks
+    RuntimeError,  # encrypted
+    zlib.error,
+    EOFError,
+    ValueError,
+    IndexError,
+)
+"""What `zipfile` raises on a zip that is damaged or hostile."""
+
+
+class ZipArchive:
+    """A zip on a web server.
+
+    Args:
+        url: Its address.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._directory: _Directory | None = None
+
+    def read(self, clip: Clip, connection: Connection, progress: Progress = NO_PROGRESS) -> bytes:
+        """Fetch and unpack one clip.
+
+        Args:
+            clip: Which one; found in any folder of the zip, in any case and spelling.
+            connection: The calling thread's.
+            progress: Who wants to know.
+
+        Returns:
+            The file's content, which has the CRC-32 that the zip says.
+
+        Raises:
+            DownloadError: The zip can't be read, or holds no such clip, or not a whole one.
+        """
+        directory = self._open(connection, progress)
+        try:
+            return directory.read(clip, connection, progress)
+        except RemoteFileChangedError:  # since its directory was read, maybe in an earlier run
+            with self._lock:
+                if self._directory is directory:
+                    self._directory = None
+                    directory.forget()
+            return self._open(connection, progress).read(clip, connection, progress)
+
+    def _open(self, connection: Connection, progress: Progress) -> _Directory:
+        with self._lock:
+            if self._directory is None:
+                self._directory = _Directory.from_cache(self._url)
+            if self._directory is None:
+                self._directory = _Directory.from_server(self._url, connection, progress)
+            return self._directory
+
+
+class _Directory:
+    """What a zip holds, and where."""
+
+    def __init__(self, url: str, parts: _Parts, identity: RemoteIdentity) -> None:
+        self._url = url
+        self._identity = identity
+        self._parts = parts
+        self._lock = threading.Lock()
+        try:
+            self._zip = zipfile.ZipFile(parts)
+        except _UNREADABLE as error:
+            raise _unreadable(url, "it is not a zip, or a damaged one") from error
+        self._members = {
+            info.filename.rpartition("/")[2].casefold(): info
+            for info in self._zip.infolist()
+            if not info.is_dir()
+        }
+        self._starts = sorted(info.header_offset for info in self._zip.infolist())
+
+    @classmethod
+    def from_server(cls, url: str, connection: Connection, progress: Progress) -> _Directory:
+        """Read a zip's directory, in two requests, and keep it in the cache."""
+        with progress.task("reading the directory of UCF101's zip"):
+            tail = fetch_range(url, -_TAIL_BYTES, _TAIL_BYTES, connection=connection)
+            identity = tail.identity
+
+            def fetch(start: int, num_bytes: int) -> bytes:
+                if num_bytes > _MAX_DIRECTORY_BYTES:
+                    raise _unreadable(url, "its directory is too large")
+                piece = fetch_range(url, start, num_bytes, identity=identity, connection=connection)
+                return piece.content
+
+            parts = _Parts(identity.num_bytes, {tail.offset: tail.content}, fetch)
+            directory = cls(url, parts, identity)
+        parts.fetch = None
+        directory._keep()
+        return directory
+
+    @classmethod
+    def from_cache(cls, url: str) -> _Directory | None:
+        """Read the directory that an earlier run kept; None where there is none, or no good one."""
+        try:
+            with _kept_file().open("rb") as file:
+                head = json.loads(file.readline(65536))
+                if head["url"] != shown(url):
+                    return None
+                parts = {start: file.read(num_bytes) for start, num_bytes in head["parts"]}
+                if zlib.crc32(b"".join(parts.values())) != head["crc32"]:
+                    return None
+            identity = RemoteIdentity(**head["identity"])
+            return cls(url, _Parts(identity.num_bytes, parts, None), identity)
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):  # DownloadError is one
+            return None
+
+    def read(self, clip: Clip, connection: Connection, progress: Progress) -> bytes:
+        """Fetch and unpack a clip."""
+        names = [name for name in clip.remote_names if name.casefold() in self._members]
+        if not names:
+            raise DownloadError(
+                f"{self._url} holds no {clip.file_name}.",
+                reason="the zip holds no such clip",
+                kind="missing",
+            )
+        info = self._members[names[0].casefold()]
+        if max(info.file_size, info.compress_size) > MAX_CLIP_BYTES:
+            raise _unreadable(self._url, f"its member {info.filename} is too large for a clip")
+        start = info.header_offset
+        piece = fetch_range(
+            self._url,
+            start,
+            self._end_of(info) - start,
+            identity=self._identity,
+            connection=connection,
+            description=f"fetching {clip.file_name}",
+            progress=progress,
+        )
+        with self._lock:  # one position in the file for all threads
+            self._parts.parts[start] = piece.content
+            try:
+                return self._zip.read(info)
+            except _UNREADABLE as error:
+                raise _unreadable(
+                    self._url, f"its member {info.filename} is damaged ({error})"
+                ) from error
+            finally:
+                del self._parts.parts[start]
+
+    def forget(self) -> None:
+        """Remove it from the cache."""
+        with suppress(OSError):
+            _kept_file().unlink()
+
+    def _end_of(self, info: zipfile.ZipInfo) -> int:
+        """Where the next member starts, but not much further than this one can reach."""
+        following = bisect_right(self._starts, info.header_offset)
+        end = self._starts[following] if following < len(self._starts) else self._zip.start_dir
+        return max(
+            info.header_offset + 1,
+            min(end, info.header_offset + _MAX_HEADER_BYTES + info.compress_size),
+        )
+
+    def _keep(self) -> None:
+        parts = sorted(self._parts.parts.items())
+        content = b"".join(part for _, part in parts)
+        head = {
+            "url": shown(self._url),
+            "identity": asdict(self._identity),
+            "parts": [(start, len(part)) for start, part in parts],
+            "crc32": zlib.crc32(content),
+        }
+        with suppress(OSError):  # it only saves time
+            write_whole(_kept_file(), json.dumps(head).encode() + b"\n" + content)
+
+
+class _Parts(io.RawIOBase):
+    """A file of which some parts are here, and others are fetched when they are read."""
+
+    def __init__(
+        self,
+        num_bytes: int,
+        parts: dict[int, bytes],
+        fetch: Callable[[int, int], bytes] | None,
+    ) -> None:
+        self._num_bytes = num_bytes
+        self._position = 0
+        self.parts = parts
+        """First byte -> content."""
+        self.fetch = fetch
+        """Gives `num_bytes` from `start`; None: reading what is not here is an error."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._num_bytes}[whence]
+        if base + offset < 0:
+            raise OSError("before the start of the file")  # what a real file says to zipfile
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._position
+        left = max(0, self._num_bytes - start)
+        wanted = left if size < 0 else min(size, left)
+        for first, part in self.parts.items():
+            if first <= start and start + wanted <= first + len(part):
+                break
+        else:
+            if self.fetch is None:
+                raise zipfile.BadZipFile("its parts contradict each other")
+            first, part = start, self.fetch(start, wanted)
+            self.parts[first] = part
+        self._position += wanted
+        return part[start - first : start - first + wanted]
+
+
+def _kept_file() -> Path:
+    return ucf101_dir() / "zip-directory"
+
+
+def _unreadable(url: str, reason: str) -> DownloadError:
+    return DownloadError(f"{shown(url)} cannot be read: {reason}.", reason=reason)

@@ -1,0 +1,446 @@
+"""Accuracy on UCF101: what counts, what is left out, what fails, and the numbers."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from i3d.classifier import Classifier
+from i3d.errors import (
+    DownloadError,
+    EngineError,
+    EngineNotInstalledError,
+    ModelOutputError,
+    UnknownNameError,
+    UsageError,
+    VideoDecodeError,
+)
+from i3d.evaluation import (
+    Accuracy,
+    ClipResult,
+    Confusion,
+    Evaluation,
+    Evaluator,
+    LeftOut,
+    compare,
+    evaluate,
+)
+from i3d.evaluation.settings import describe_settings
+from i3d.labels import load_labels
+from i3d.predictor import Predictor
+from i3d.results import ModelInfo
+
+import videos
+from engines import FakeEngine
+from known_answers import Clips, KnownAnswers, clip, evaluate_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from i3d.ucf101 import Clip
+    from i3d.ucf101_files.fetching import FetchedClip
+
+SIX = ["Archery 1 1", "Archery 1 2", "CliffDiving 1 1", "CliffDiving 1 2", "Bowling 1 1"]
+SIX += ["Bowling 2 1"]
+
+
+def six_answers() -> KnownAnswers:
+    """Two at rank 1, one each at 2, 5, 6 and far behind."""
+    return KnownAnswers(
+        {
+            "v_Archery_g01_c01": ["archery"],
+            "v_Archery_g01_c02": ["yoga", "archery"],
+            "v_CliffDiving_g01_c01": ["zumba", "yoga", "squat", "tai chi", "diving cliff"],
+            "v_CliffDiving_g01_c02": [
+                "zumba",
+                "yoga",
+                "squat",
+                "singing",
+                "crying",
+                "diving cliff",
+            ],
+            "v_Bowling_g01_c01": ["bowling"],
+            "v_Bowling_g02_c01": ["yoga"],
+        }
+    )
+
+
+@pytest.fixture
+def six(tmp_path: Path) -> Evaluation:
+    return evaluate_in(tmp_path, SIX, six_answers())
+
+
+def test_top_1_and_top_5_are_counted(six: Evaluation) -> None:
+    assert six.num_clips == 6
+    assert six.top1 == Accuracy(2, 6)
+    assert six.top5 == Accuracy(4, 6)
+    assert [result.best_label.rank for result in six.results[:5]] == [1, 2, 5, 6, 1]
+    assert [result.top1 for result in six.results] == [True, False, False, False, True, False]
+    assert [result.top5 for result in six.results] == [True, True, True, False, True, False]
+    assert six.left_out == six.failures == ()
+    assert six.num_resumed == 0
+
+
+def test_results_are_in_the_order_of_the_clips_and_say_what_was_seen(six: Evaluation) -> None:
+    assert [result.clip for result in six.results] == [clip(name) for name in SIX]
+    second = six.results[1]
+    assert second.predicted == "yoga"
+    assert [guess.label for guess in second.best] == [
+        "yoga",
+        "archery",
+        "abseiling",
+        "air drumming",
+        "answering questions",
+    ]
+    assert second.best[1].probability == second.best_label.probability
+    assert 0 < second.best[1].probability < second.best[0].probability < 1
+    assert second.num_bytes == len("the file of v_Archery_g01_c02")
+    assert (second.best_label.label, second.best_label.relation) == ("archery", "exact")
+
+
+def test_categories_count_the_same_in_the_mean_over_categories(tmp_path: Path) -> None:
+    names = ["Archery 1 1", "Archery 1 2", "Archery 1 3", "Bowling 1 1"]
+    model = KnownAnswers(
+        {f"v_Archery_g01_c0{i}": ["archery"] for i in (1, 2, 3)}
+        | {"v_Bowling_g01_c01": ["yoga", "bowling"]}
+    )
+    evaluation = evaluate_in(tmp_path, names, model)
+    assert evaluation.top1 == Accuracy(3, 4)
+    assert evaluation.mean_category_top1 == (1 + 0) / 2
+    assert evaluation.mean_category_top5 == 1
+    archery, bowling = evaluation.categories
+    assert (archery.category, archery.labels) == ("Archery", ("archery",))
+    assert (archery.top1, archery.top5) == (Accuracy(3, 3), Accuracy(3, 3))
+    assert (bowling.top1, bowling.top5) == (Accuracy(0, 1), Accuracy(1, 1))
+
+
+def test_confusions_are_what_came_first_instead_most_frequent_first(tmp_path: Path) -> None:
+    names = [f"Archery 1 {i}" for i in (1, 2, 3)] + ["Bowling 1 1", "Bowling 1 2", "Biking 1 1"]
+    model = KnownAnswers(
+        {
+            "v_Archery_g01_c01": ["yoga", "archery"],
+            "v_Archery_g01_c02": ["archery", "yoga"],
+            "v_Archery_g01_c03": ["abseiling"],
+            "v_Bowling_g01_c01": ["zumba"],
+            "v_Bowling_g01_c02": ["zumba"],
+            "v_Biking_g01_c01": ["zumba"],
+        }
+    )
+    assert evaluate_in(tmp_path, names, model).confusions == (
+        Confusion("Bowling", "zumba", 2),
+        Confusion("Archery", "abseiling", 1),
+        Confusion("Archery", "yoga", 1),
+        Confusion("Biking", "zumba", 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_right", "num_clips", "low", "high"),
+    [
+        # The first four are in R. G. Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (50, 60, 0.7197, 0.9069),
+        (20, 20, 0.8389, 1.0),
+        (1, 1, 0.2065, 1.0),
+    ],
+)
+def test_the_interval_is_wilsons(num_right: int, num_clips: int, low: float, high: float) -> None:
+    assert Accuracy(num_right, num_clips).interval == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("num_clips", [1, 7, 13320])
+def test_the_interval_never_leaves_0_to_1(num_clips: int) -> None:
+    assert Accuracy(0, num_clips).interval[0] == 0
+    assert Accuracy(num_clips, num_clips).interval[1] == 1
+
+
+def test_of_several_labels_any_will_do(tmp_path: Path) -> None:
+    model = KnownAnswers({"v_Biking_g01_c01": ["biking through snow"]})
+    exact = evaluate_in(tmp_path, ["Biking 1 1"], model)
+    assert exact.top1 == Accuracy(0, 1)
+    assert exact.categories[0].labels == ("riding a bike",)
+    near = evaluate_in(tmp_path, ["Biking 1 1"], model, relations=["near", "exact"])
+    assert near.top1 == Accuracy(1, 1)
+    assert near.settings.relations == ("exact", "near")
+    assert set(near.categories[0].labels) == {
+        "riding a bike",
+        "riding mountain bike",
+        "biking through snow",
+    }
+    assert near.results[0].best_label.label == "biking through snow"
+
+
+def test_categories_without_a_label_that_counts_are_left_out_and_named(tmp_path: Path) -> None:
+    names = ["ApplyLipstick 1 1", "CricketShot 1 1", "CricketShot 1 2", "Archery 1 1"]
+    clips, model = Clips(tmp_path), KnownAnswers({})
+    evaluation = evaluate_in(tmp_path, names, model, fetch=clips.fetch)
+    assert evaluation.left_out == (LeftOut("ApplyLipstick", 1), LeftOut("CricketShot", 2))
+    assert clips.fetched == ["v_Archery_g01_c01"]
+    assert evaluation.num_clips == 1
+    broader = evaluate_in(tmp_path, names, model, relations=["broader"])
+    assert broader.left_out == (LeftOut("ApplyLipstick", 1), LeftOut("Archery", 1))
+
+
+def test_a_label_that_the_model_does_not_hold_verbatim_does_not_count(tmp_path: Path) -> None:
+    labels = ["Archery", "archery ", "bowling", "riding mountain bike", "yoga"]
+    model = KnownAnswers({}, labels=labels)
+    names = ["Archery 1 1", "Bowling 1 1", "Biking 1 1"]
+    evaluation = evaluate_in(tmp_path, names, model)
+    assert evaluation.left_out == (LeftOut("Archery", 1), LeftOut("Biking", 1))
+    assert [result.clip.category for result in evaluation.results] == ["Bowling"]
+    near = evaluate_in(tmp_path, names, model, relations=["exact", "near"])
+    assert near.categories[0].labels == ("riding mountain bike",)
+
+
+def test_a_clip_that_is_named_twice_counts_once(tmp_path: Path) -> None:
+    model = KnownAnswers({})
+    assert evaluate_in(tmp_path, ["Archery 1 1"] * 3, model).num_clips == 1
+    assert len(model.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "model", "relations", "message", "hint"),
+    [
+        ([], KnownAnswers(), ["exact"], "no clip", "i3d ucf list"),
+        (
+            ["Archery 1 1", "Bowling 1 1"],
+            KnownAnswers(labels=load_labels("camera-motion"), name="camera-motion"),
+            ["exact"],
+            r"camera-motion can't be evaluated .*\(archery, bowling\)",
+            "--model i3d-kinetics-400",
+        ),
+        (
+            ["BalanceBeam 1 1", "CricketShot 1 1"],
+            KnownAnswers(),
+            ["exact"],
+            r"No label of i3d-kinetics-400 has the relation exact .*\(BalanceBeam, CricketShot\)",
+            "--relation near or --relation broader",
+        ),
+        (
+            ["ApplyLipstick 1 1", "Billiards 1 1"],
+            KnownAnswers(),
+            ["exact", "near"],
+            r"No label of Kinetics .*\(ApplyLipstick, Billiards\)",
+            "i3d ucf list",
+        ),
+        (["Archery 1 1"], KnownAnswers(), [], "exact, near or broader, not none", "exact"),
+        (["Archery 1 1"], KnownAnswers(), ["same"], "exact, near or broader, not 'same'", "exact"),
+    ],
+)
+def test_where_nothing_can_be_evaluated_it_is_said_before_anything_is_done(
+    tmp_path: Path,
+    names: list[str],
+    model: KnownAnswers,
+    relations: list[str],
+    message: str,
+    hint: str,
+) -> None:
+    clips = Clips(tmp_path / "clips")
+    with pytest.raises(UsageError, match=message) as caught:
+        evaluate_in(tmp_path, names, model, relations=relations, fetch=clips.fetch)
+    assert hint in (caught.value.hint or "")
+    assert clips.fetched == model.calls == list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no recipe named 'standart'"):
+        evaluate_in(tmp_path, ["Archery 1 1"], KnownAnswers(), recipe="standart")
+
+
+def test_clips_that_fail_are_listed_and_count_nowhere(tmp_path: Path) -> None:
+    failures = {"v_Archery_g01_c02": DownloadError("No.", reason="no")}
+    wrong = {
+        "v_Archery_g01_c01": ["archery"],
+        "v_Archery_g01_c03": VideoDecodeError("Damaged."),
+        "v_Archery_g01_c04": ModelOutputError("Not finite."),
+        "v_Archery_g01_c05": EngineError("Out of memory."),
+    }
+    seen: list[object] = []
+    evaluation = evaluate_in(
+        tmp_path,
+        [f"Archery 1 {i}" for i in (5, 4, 3, 2, 1)],
+        KnownAnswers(wrong),
+        fetch=Clips(tmp_path / "clips", failures).fetch,
+        on_failure=seen.append,
+    )
+    assert [failure.error.message for failure in evaluation.failures] == [
+        "Out of memory.",
+        "Not finite.",
+        "Damaged.",
+        "No.",
+    ]
+    assert seen == list(evaluation.failures)
+    assert evaluation.top1 == Accuracy(1, 1)
+
+
+def test_without_a_single_result_there_is_no_accuracy(tmp_path: Path) -> None:
+    model = KnownAnswers({"v_Archery_g01_c01": VideoDecodeError("Damaged.")})
+    evaluation = evaluate_in(tmp_path, ["Archery 1 1"], model)
+    assert evaluation.top1 is evaluation.top5 is None
+    assert evaluation.mean_category_top1 is evaluation.mean_category_top5 is None
+    assert evaluation.categories == evaluation.confusions == ()
+
+
+def test_a_file_that_goes_away_before_it_is_read_is_that_clips_failure(tmp_path: Path) -> None:
+    clips = Clips(tmp_path)
+
+    def fetch(wanted: Sequence[Clip]) -> Iterator[FetchedClip]:
+        for file in clips.fetch(wanted):
+            if file.clip == clip("Archery 1 1"):
+                file.path.unlink()
+            yield file
+
+    evaluation = evaluate_in(tmp_path, ["Archery 1 1", "Archery 1 2"], KnownAnswers(), fetch=fetch)
+    (failure,) = evaluation.failures
+    assert "v_Archery_g01_c01.avi cannot be read" in failure.error.message
+    assert evaluation.num_clips == 1
+
+
+@pytest.mark.parametrize("name", ["other.avi", "v_Bowling_g01_c01.avi"])
+def test_a_file_of_another_name_has_no_known_truth(tmp_path: Path, name: str) -> None:
+    def fetch(wanted: Sequence[Clip]) -> Iterator[FetchedClip]:
+        for file in Clips(tmp_path).fetch(wanted):
+            yield replace(file, path=file.path.rename(tmp_path / name))
+
+    evaluation = evaluate_in(tmp_path, ["Archery 1 1"], KnownAnswers(), fetch=fetch)
+    (failure,) = evaluation.failures
+    assert f"{name} is not known: by its name it is not v_Archery_g01_c01" in str(failure.error)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), EngineNotInstalledError("No TensorFlow."), RuntimeError("bug")]
+)
+def test_what_concerns_more_than_one_clip_passes_and_what_was_done_is_known(
+    tmp_path: Path, error: BaseException
+) -> None:
+    model = KnownAnswers({"v_Archery_g01_c02": error})
+    closed = []
+
+    def fetch(wanted: Sequence[Clip]) -> Iterator[FetchedClip]:
+        try:
+            yield from Clips(tmp_path).fetch(wanted)
+        finally:
+            closed.append(True)
+
+    clips = [clip(f"Archery 1 {i}") for i in (1, 2, 3)]
+    evaluator = Evaluator(clips, model, fetch=fetch)
+    gc.disable()
+    try:
+        with pytest.raises(type(error)) as caught:
+            evaluator.run()
+        assert caught.value is error  # its traceback holds the frames that hold the downloads
+        assert closed
+    finally:
+        gc.enable()
+    assert [result.clip for result in evaluator.evaluation.results] == clips[:1]
+    assert evaluator.evaluation.failures == ()
+
+
+def test_what_fetching_raises_passes(tmp_path: Path) -> None:
+    def fetch(wanted: Sequence[Clip]) -> Iterator[FetchedClip]:
+        raise DownloadError("No host.", reason="no host")
+
+    with pytest.raises(DownloadError, match="No host"):
+        evaluate([clip("Archery 1 1")], KnownAnswers(), fetch=fetch)
+
+
+def test_results_are_told_as_they_come_and_progress_counts_every_clip(tmp_path: Path) -> None:
+    events: list[str] = []
+
+    class Watcher:
+        def task(self, description: str, total: int | None = None, unit: str = "items") -> Watcher:
+            events.append(f"{description}: {total} {unit}")
+            return self
+
+        def __enter__(self) -> object:
+            return lambda count: events.append(f"+{count}")
+
+        def __exit__(self, *_: object) -> None:
+            events.append("done")
+
+    model = KnownAnswers({"v_Archery_g01_c02": VideoDecodeError("Damaged.")})
+
+    def on_result(result: ClipResult) -> None:
+        events.append(f"{result.clip.name} after {len(model.calls)}")
+
+    names = ["Archery 1 1", "Archery 1 2", "Archery 1 3", "ApplyLipstick 1 1"]
+    options = {"progress": Watcher(), "on_result": on_result, "recipe": "deepmind"}
+    evaluate_in(tmp_path, names, model, **options)
+    assert events == [
+        "evaluating i3d-kinetics-400, recipe deepmind: 3 items",
+        "v_Archery_g01_c01 after 1",
+        "+1",
+        "+1",
+        "v_Archery_g01_c03 after 3",
+        "+1",
+        "done",
+    ]
+    events.clear()
+    evaluate_in(tmp_path, names, model, **options)
+    assert events[1:] == [
+        "v_Archery_g01_c01 after 3",
+        "+1",
+        "v_Archery_g01_c03 after 3",
+        "+1",
+        "+1",
+        "done",
+    ]
+
+
+def test_without_a_folder_for_journals_nothing_is_kept(tmp_path: Path) -> None:
+    clips = Clips(tmp_path)
+    evaluation = evaluate([clip("Archery 1 1")], KnownAnswers(), fetch=clips.fetch)
+    assert evaluation.num_clips == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["v_Archery_g01_c01.avi"]
+
+
+def test_evaluations_are_compared_on_the_clips_that_all_of_them_hold(tmp_path: Path) -> None:
+    names = [f"Archery 1 {i}" for i in (1, 2, 3, 4)]
+    one = KnownAnswers(
+        {
+            "v_Archery_g01_c01": ["archery"],
+            "v_Archery_g01_c02": ["yoga", "archery"],
+            "v_Archery_g01_c03": ["yoga"],
+            "v_Archery_g01_c04": ["archery"],
+        }
+    )
+    other = KnownAnswers(
+        {
+            "v_Archery_g01_c01": ["archery", "yoga"],
+            "v_Archery_g01_c02": ["archery"],
+            "v_Archery_g01_c03": ["zumba"],
+            "v_Archery_g01_c04": VideoDecodeError("Damaged."),
+        },
+    )
+    first = evaluate_in(tmp_path / "1", names, one)
+    second = evaluate_in(tmp_path / "2", names, other)
+    difference = compare([first, second])
+    assert (difference.num_clips, difference.num_different) == (3, 2)
+    assert compare([first, first]).num_different == 0
+    assert compare([]).num_clips == 0
+
+
+@pytest.mark.parametrize("recipe", ["standard", "tutorial", "deepmind"])
+def test_the_real_classifier_does_what_the_settings_say(tmp_path: Path, recipe: str) -> None:
+    name = clip("Archery 1 1").file_name
+    videos.write_video(tmp_path / name, num_frames=10, fps=25, size=(64, 48))
+    labels = ("archery", "bowling", "yoga")
+    engine = FakeEngine(np.array([[1.0, 0.0, 2.0]]))
+    model = Classifier(Predictor(engine, labels), ModelInfo("fake", "sha256:0", 3, "labels.txt"))
+    expected = describe_settings(model, recipe, ["exact"])
+    prediction = model.classify(tmp_path / name, recipe=recipe)
+    assert prediction.recipe == expected.recipe
+    assert prediction.engine == expected.engine
+    evaluation = evaluate([clip("Archery 1 1")], model, fetch=Clips(tmp_path).fetch, recipe=recipe)
+    assert evaluation.failures == ()
+    (result,) = evaluation.results
+    assert (result.predicted, result.best_label.rank) == ("yoga", 2)
+    assert len(result.best) == 3

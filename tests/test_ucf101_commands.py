@@ -1,0 +1,473 @@
+"""`i3d ucf` and `i3d classify ucf:...`: what they print, where, and with which exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+import trustme
+from click.testing import CliRunner
+
+from i3d.cli import cli
+from i3d.labels import load_labels
+from i3d.paths import ucf101_dir
+from i3d.ucf101_files.folder import clips_dir
+
+import small_modules
+from ucf101_hosts import (
+    CRICKET,
+    FOLDER,
+    HANDSTAND,
+    OTHERS,
+    Hosts,
+    content_of,
+    index_page,
+    point_to,
+    serve_hosts,
+    ucf101,
+)
+from web_server import Certificate, Resource, tls_context
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+__all__ = ["ucf101"]
+
+ONE = CRICKET[1].removesuffix(".avi")
+
+
+def i3d(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, list(map(str, arguments)), prog_name="i3d")
+
+
+def ucf(*arguments: str | Path) -> Result:
+    result = i3d("ucf", *arguments)
+    assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("i3d.download.transfer.BACKOFF_SECONDS", (0.0,))
+
+
+# list
+
+
+def test_the_list_of_categories_ends_as_the_tutorials_does() -> None:
+    lines = ucf("list").stdout.splitlines()
+    assert len(lines) == 102
+    assert lines[0].split()[:3] == ["ApplyEyeMakeup", "145", "videos"]
+    assert "v_ApplyEyeMakeup_g01_c01.avi" in lines[0]
+    assert lines[-1] == "Found 13320 videos in 101 categories."
+
+
+def test_names_are_one_a_line_and_can_be_fetched() -> None:
+    names = ucf("list", "--format", "names").stdout.splitlines()
+    assert len(names) == len(set(names)) == 13320
+    assert all(name.startswith("v_") and name.endswith(".avi") for name in names)
+
+
+def test_a_part_of_the_list() -> None:
+    found = ucf("list", "cricketshot", "--split", 1, "--subset", "test", "--format", "names")
+    groups = {name.split("_")[2] for name in found.stdout.splitlines()}
+    assert groups == {"g01", "g02", "g03", "g04", "g05", "g06", "g07"}
+
+
+@pytest.mark.parametrize("format_name", ["table", "json", "csv"])
+def test_clips_on_this_machine_are_marked(ucf101: Hosts, format_name: str) -> None:
+    ucf("fetch", ONE)
+    path = str(clips_dir() / f"{ONE}.avi")
+    listed = ucf("list", "CricketShot", "--format", format_name).stdout
+    if format_name == "json":
+        clips = json.loads(listed)["clips"]
+        here = [clip for clip in clips if clip["path"] is not None]
+        assert len(clips) == 167
+        assert [(clip["name"], clip["num_frames_from_header"]) for clip in here] == [(ONE, 12)]
+    elif format_name == "csv":
+        rows = list(csv.DictReader(io.StringIO(listed)))
+        assert [row["path"] for row in rows if row["path"]] == [path]
+    else:
+        (line,) = [line for line in listed.splitlines() if ONE in line]
+        assert line.split()[-2:] == ["12", "yes"]
+    cached = ucf("list", "--cached", "--format", "names").stdout
+    assert cached == f"{ONE}.avi\n"
+
+
+def test_nothing_cached_is_an_answer() -> None:
+    assert "Found 0 videos" in ucf("list", "--cached").stdout
+
+
+@pytest.mark.parametrize(
+    "term",
+    ["CricketShoot", "../../etc/passwd.avi", "/etc/passwd", "v_CricketShot_g04_c99", "nosuch*", ""],
+)
+@pytest.mark.parametrize("command", ["list", "fetch", "path", "eval"])
+def test_a_name_that_is_none(ucf101: Hosts, command: str, term: str) -> None:
+    result = ucf(command, term)
+    assert result.exit_code == 4
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert ucf101.index.requests + ucf101.zip.requests == []
+    assert not ucf101_dir().exists()
+
+
+def test_did_you_mean() -> None:
+    assert "CricketShot" in ucf("list", "CricketShoot").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--subset", "test"],
+        ["list", "--split", "4"],
+        ["list", "--insecure"],
+        ["list", "--cafile", "x.pem"],
+        ["fetch"],
+        ["fetch", ONE, "--jobs", "0"],
+        ["fetch", ONE, "--source", "moon"],
+        ["fetch", ONE, "--cafile", "x.pem", "--insecure"],
+        ["eval", "--sample", "0"],
+        ["eval", "Billiards"],
+        ["eval", "CricketShot"],
+        ["eval", "--relation", "vague"],
+    ],
+)
+def test_a_command_line_that_makes_no_sense(arguments: list[str]) -> None:
+    result = ucf(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+# list --refresh
+
+
+def test_refresh_says_that_nothing_differs(ucf101: Hosts) -> None:
+    names = ucf("list", "--format", "names").stdout.split()
+    ucf101.index.resources[FOLDER] = Resource(index_page(names))
+    result = ucf("list", "--refresh")
+    assert "lists the same 13320 clips as i3d" in result.stderr
+    assert result.stdout.endswith("Found 13320 videos in 101 categories.\n")
+
+
+def test_refresh_says_what_differs_and_keeps_what_the_host_has_more(ucf101: Hosts) -> None:
+    names = ucf("list", "--format", "names").stdout.split()
+    new = "v_CricketShot_g26_c01.avi"
+    listed = [*names[5:], new, "v_NewSport_g01_c01.avi", "README.txt"]
+    ucf101.index.resources[FOLDER] = Resource(index_page(listed))
+    ucf101.index.resources[FOLDER + new] = Resource(content_of(CRICKET[0]))
+    result = ucf("list", "--refresh")
+    assert "lists 13317 clips" in result.stderr
+    assert "2 that i3d's list does not have (v_CricketShot_g26_c01, v_NewSport" in result.stderr
+    assert "5 of i3d's list are not among them (v_ApplyEyeMakeup_g01_c01," in result.stderr
+
+    later = ucf("list")  # without the network
+    assert "Found 13322 videos in 102 categories." in later.stdout
+    assert later.stderr == ""
+    assert ucf("list", "NewSport", "--format", "names").stdout == "v_NewSport_g01_c01.avi\n"
+    assert ucf("fetch", "v_CricketShot_g26_c01").exit_code == 0
+    assert new not in ucf("list", "CricketShot", "--split", 1, "--format", "names").stdout
+
+
+@pytest.mark.parametrize("kept", ["", "[]", "{}", '{"added": [1]}', "{" * 5000])
+def test_a_kept_index_that_was_damaged_is_not_used(kept: str) -> None:
+    ucf101_dir().mkdir(parents=True)
+    (ucf101_dir() / "index.json").write_text(kept)
+    assert "Found 13320 videos" in ucf("list").stdout
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (Resource(always=403), "403 Forbidden"),
+        (Resource(b"<html>please log in</html>"), "lists no clips"),
+        (Resource(b""), "lists no clips"),
+    ],
+)
+def test_refresh_that_fails_leaves_what_there_was(
+    ucf101: Hosts, page: Resource, words: str
+) -> None:
+    ucf("list", "--refresh")
+    kept = (ucf101_dir() / "index.json").read_bytes()
+    ucf101.index.resources[FOLDER] = page
+    result = ucf("list", "--refresh")
+    assert result.exit_code == 5
+    assert words in result.stderr
+    assert result.stdout == ""
+    assert (ucf101_dir() / "index.json").read_bytes() == kept
+    assert [path.name for path in ucf101_dir().iterdir()] == ["index.json"]
+
+
+# fetch and path
+
+
+def test_fetch_prints_paths_in_the_order_of_the_names(ucf101: Hosts) -> None:
+    result = ucf("fetch", "v_playingcello_g11_c02.AVI", *CRICKET)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [str(clips_dir() / name) for name in (OTHERS[1], *CRICKET)]
+    assert all((clips_dir() / name).is_file() for name in CRICKET)
+
+
+def test_fetch_to_a_folder(ucf101: Hosts, tmp_path: Path) -> None:
+    result = ucf("fetch", ONE, "--to", tmp_path / "clips")
+    assert result.stdout == f"{tmp_path / 'clips' / ONE}.avi\n"
+    (tmp_path / "file").touch()
+    result = ucf("fetch", ONE, "--to", tmp_path / "file")
+    assert result.exit_code == 2
+    assert "is not a folder" in result.stderr
+
+
+def test_fetch_a_pattern_of_a_subset(ucf101: Hosts) -> None:
+    result = ucf("fetch", "v_CricketShot_g04_*", "--split", 1, "--subset", "test")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) == 7
+    result = ucf("fetch", "v_CricketShot_g04_*", "--split", 2, "--subset", "test")
+    assert result.exit_code == 4
+
+
+def test_one_clip_that_fails_ends_in_its_own_exit_code(ucf101: Hosts) -> None:
+    result = ucf("fetch", "v_Biking_g01_c01")
+    assert result.exit_code == 5
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: v_Biking_g01_c01.avi cannot be fetched from any source")
+
+
+def test_a_category_of_which_some_fail(ucf101: Hosts) -> None:
+    result = ucf("fetch", "v_CricketShot_g04_*", "v_Biking_g01_c01", "v_Biking_g01_c02")
+    assert result.exit_code == 7
+    assert len(result.stdout.splitlines()) == 7
+    assert "Error: v_Biking_g01_c01.avi cannot be fetched" in result.stderr
+    assert "Error: v_Biking_g01_c02.avi cannot be fetched" in result.stderr
+    assert "Error: 2 of 9 clips could not be fetched." in result.stderr
+
+
+def test_where_nothing_can_be_reached_one_clip_is_named_and_the_rest_counted() -> None:
+    result = ucf("fetch", "CricketShot")
+    assert result.exit_code == 7
+    assert result.stderr.count("cannot be fetched") == 1
+    assert "166 more were not tried, for no source can be used." in result.stderr
+
+
+def test_path(ucf101: Hosts) -> None:
+    assert ucf("path").stdout == f"{clips_dir()}\n"
+    result = ucf("path", ONE)
+    assert result.exit_code == 5
+    assert result.stderr.splitlines()[1].strip() == f"Fetch it: i3d ucf fetch {ONE}"
+    ucf("fetch", ONE)
+    assert ucf("path", ONE.upper()).stdout == f"{clips_dir() / ONE}.avi\n"
+    assert ucf("path", HANDSTAND).exit_code == 5
+
+
+def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    bad = tls_context(authority, Certificate.SELF_SIGNED)
+    with serve_hosts(index_tls=bad, zip_tls=tls_context(authority)) as hosts:
+        point_to(hosts, monkeypatch)
+        host = hosts.index.url.removeprefix("https://")
+
+        result = ucf("fetch", ONE)
+        assert result.exit_code == 5
+        assert f"the certificate of {host} is self-signed" in result.stderr
+        assert "--cafile FILE" in result.stderr
+        assert "--insecure" in result.stderr
+
+        result = ucf("fetch", ONE, "--cafile", bundle)
+        assert result.exit_code == 0
+        assert result.stderr.startswith(f"Note: {host} cannot be used: the certificate")
+
+        for _ in range(2):  # each time
+            result = ucf("list", "--refresh", "--insecure")
+            assert result.exit_code == 0
+            assert result.stderr.startswith("Warning: Certificates are not checked (--insecure)")
+        shutil.rmtree(clips_dir())
+        result = ucf("fetch", ONE, "--insecure")
+        assert (result.exit_code, result.stderr.count("\n")) == (0, 1)
+        assert hosts.asked_for[-1] == f"{ONE}.avi"
+
+        result = ucf("fetch", CRICKET[0], "--cafile", tmp_path / "missing.pem")
+        assert result.exit_code == 5
+        assert "missing.pem" in result.stderr
+        assert "--cafile" in result.stderr
+
+
+# classify and eval, with a model that names colours
+
+LABELS = load_labels("kinetics-400")
+COLORS = {"red": "diving cliff", "green": "playing cello", "blue": "bowling"}
+
+
+@pytest.fixture(scope="module")
+def color_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "colors"
+    positions = {color: LABELS.index(label) for color, label in COLORS.items()}
+    return small_modules.write_color_module(folder, positions)
+
+
+@pytest.fixture(scope="module")
+def colored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Clips of one colour each."""
+    contents = {}
+    for color, bgr in {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}.items():
+        path = tmp_path_factory.mktemp("clips") / "clip.avi"
+        writer = cv2.VideoWriter(
+            str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"XVID"), 25.0, (320, 240)
+        )
+        for _ in range(12):
+            writer.write(np.full((240, 320, 3), bgr, np.uint8))
+        writer.release()
+        contents[color] = path.read_bytes()
+    return contents
+
+
+@pytest.fixture
+def colored_hosts(ucf101: Hosts, colored: dict[str, bytes]) -> Hosts:
+    """Three clips that the model names right, one that it does not, one without a label."""
+    for name, color in {
+        "v_CliffDiving_g02_c03": "red",
+        "v_PlayingCello_g11_c02": "green",
+        "v_PlayingCello_g11_c03": "green",
+        "v_Bowling_g01_c01": "red",
+        "v_Billiards_g01_c01": "blue",
+    }.items():
+        ucf101.index.resources[f"{FOLDER}{name}.avi"] = Resource(colored[color])
+    return ucf101
+
+
+def test_classify_fetches_a_clip_and_says_what_it_is(
+    colored_hosts: Hosts, color_model: Path
+) -> None:
+    arguments = ("classify", "ucf:v_cliffdiving_g02_c03", "--model", color_model, "--top", 1)
+    result = i3d(*arguments)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == str(clips_dir() / "v_CliffDiving_g02_c03.avi")
+    assert lines[-1].strip() == "UCF101 says CliffDiving: diving cliff (exact) is at rank 1"
+
+    result = i3d(*arguments, "--format", "json")
+    (answer,) = json.loads(result.stdout)["results"]
+    truth = answer["truth"]
+    assert (truth["dataset"], truth["clip"]) == ("UCF101", "v_CliffDiving_g02_c03")
+    (label,) = truth["labels"]
+    assert label["probability"] == answer["scores"][0]["probability"]
+    assert colored_hosts.asked_for == ["v_CliffDiving_g02_c03.avi"]
+
+
+def test_a_file_that_has_a_clips_name_is_set_beside_the_truth(
+    color_model: Path, colored: dict[str, bytes], tmp_path: Path
+) -> None:
+    names = ["v_Bowling_g01_c01.avi", "V_BILLIARDS_G01_C01.AVI", "v_Bowling_g99_c01.avi"]
+    for name in names:
+        (tmp_path / name).write_bytes(colored["green"])
+    result = i3d(
+        "classify", *(tmp_path / name for name in names), "--model", color_model, "--top", 1
+    )
+    lines = [line.strip() for line in result.stdout.splitlines() if "UCF101" in line]
+    assert lines[0].startswith("UCF101 says Bowling: bowling (exact) is at rank ")
+    assert lines[1].startswith("UCF101 says Billiards, and ")
+    assert len(lines) == 2
+    result = i3d("classify", tmp_path / names[0], "--model", color_model, "--format", "csv")
+    row = next(csv.DictReader(io.StringIO(result.stdout)))
+    assert (row["true_category"], row["true_label"], row["true_label_relation"]) == (
+        "Bowling",
+        "bowling",
+        "exact",
+    )
+    assert int(row["true_label_rank"]) > 1
+
+
+def test_classify_an_unknown_clip_and_one_that_cannot_be_had(
+    colored_hosts: Hosts, color_model: Path
+) -> None:
+    assert i3d("classify", "ucf:v_Nothing_g01_c01").exit_code == 4
+    assert i3d("classify", "ucf:v_Biking_g01_c01", "--model", color_model).exit_code == 5
+    result = i3d(
+        "classify",
+        "ucf:v_Biking_g01_c01",
+        "ucf:v_PlayingCello_g11_c0[23]",
+        "--model",
+        color_model,
+        "--format",
+        "json",
+    )
+    assert result.exit_code == 7
+    assert "Error: 1 of 3 videos could not be classified." in result.stderr
+    failed, *good = json.loads(result.stdout)["results"]
+    assert failed["video"]["path"] == "ucf:v_Biking_g01_c01"
+    assert failed["error"]["exit_code"] == 5
+    assert [answer["scores"][0]["label"] for answer in good] == ["playing cello"] * 2
+
+
+EVAL = ("CliffDiving", "PlayingCello", "Bowling", "Billiards")
+HAD = ("v_CliffDiving_g02_c03", "v_PlayingCello_g11_c0[23]", "v_Bowling_g01_c01")
+
+
+def test_eval_counts_by_hand(colored_hosts: Hosts, color_model: Path) -> None:
+    result = ucf("eval", *HAD, "v_Billiards_g01_c01", "--model", color_model, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    (evaluation,) = document["evaluations"]
+    assert len(evaluation["clips"]) == 4
+    right = [clip["clip"] for clip in evaluation["clips"] if clip["top1"]]
+    assert "v_Bowling_g01_c01" not in right
+    assert len(right) == 3
+    assert "v_Billiards_g01_c01.avi" not in colored_hosts.asked_for
+
+    del colored_hosts.index.requests[:]
+    text = ucf("eval", *HAD, "--model", color_model).stdout
+    assert "75.0 %" in text
+    assert "diving cliff" in text  # what bowling was taken for
+    assert colored_hosts.index.requests == []  # nothing was asked for again
+
+
+def test_eval_of_which_some_clips_fail(
+    colored_hosts: Hosts, color_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "result.csv"
+    result = ucf("eval", *HAD, "v_Bowling_g01_c02", "--model", color_model, "-o", output)
+    assert result.exit_code == 7
+    assert "Error: v_Bowling_g01_c02.avi cannot be fetched" in result.stderr
+    assert "1 of 5 clips could not be evaluated" in result.stderr
+    rows = list(csv.DictReader(io.StringIO(output.read_text())))
+    assert [row["status"] for row in rows].count("error") == 1
+    assert len(rows) == 5
+
+
+def test_eval_of_a_sample_is_the_same_each_time(colored_hosts: Hosts, color_model: Path) -> None:
+    chosen = []
+    for _ in range(2):
+        result = ucf(
+            "eval", *HAD, "--sample", 2, "--seed", 3, "--model", color_model, "--format", "json"
+        )
+        document = json.loads(result.stdout)
+        chosen.append([clip["clip"] for clip in document["evaluations"][0]["clips"]])
+    assert chosen[0] == chosen[1]
+    assert len(chosen[0]) == 2
+    assert document["selection"]["seed"] == 3
+
+
+def test_eval_needs_a_model_of_kinetics(ucf101: Hosts) -> None:
+    result = ucf("eval", "Bowling", "--model", "camera-motion")
+    assert result.exit_code == 2
+    assert "camera-motion can't be evaluated" in result.stderr
+    assert ucf101.index.requests == []
+
+
+def test_eval_leaves_an_older_result_alone_when_nothing_was_evaluated(
+    ucf101: Hosts, color_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "result.json"
+    output.write_text("older")
+    result = ucf("eval", "v_Bowling_g01_c01", "--model", color_model, "-o", output)
+    assert result.exit_code == 5
+    assert output.read_text() == "older"

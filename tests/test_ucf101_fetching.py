@@ -1,0 +1,583 @@
+"""Clips of UCF101 arrive whole, from whichever host gives them, or a sentence says why not."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from i3d.download import Trust
+from i3d.errors import CacheError, UsageError
+from i3d.paths import ucf101_dir
+from i3d.progress import NoProgress
+from i3d.ucf101 import load_index, select_clips
+from i3d.ucf101_files.checks import MAX_CLIP_BYTES
+from i3d.ucf101_files.fetching import MANY_CLIPS, MOST_FAILURES, fetch_clips
+from i3d.ucf101_files.folder import clips_dir, find_clip, local_clips, local_path
+
+from ucf101_hosts import (
+    CRICKET,
+    FOLDER,
+    HANDSTAND,
+    NAMES,
+    OTHERS,
+    Hosts,
+    clip_content,
+    content_of,
+    point_to,
+    serve_hosts,
+    ucf101,
+    zip_content,
+)
+from web_server import Certificate, Fault, Resource, tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from i3d.ucf101 import Clip
+    from i3d.ucf101_files.fetching import FetchedClip
+
+__all__ = ["ucf101"]
+
+ONE = CRICKET[1]
+
+
+class Notes(NoProgress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+
+def clips_named(*names: str) -> tuple[Clip, ...]:
+    return select_clips(load_index(), names)
+
+
+def fetch(*names: str, **options: object) -> list[FetchedClip]:
+    return list(fetch_clips(clips_named(*names), **options))  # type: ignore[arg-type]
+
+
+def fetch_one(name: str = ONE, **options: object) -> FetchedClip:
+    (fetched,) = fetch(name, **options)
+    return fetched
+
+
+def sentence(fetched: FetchedClip) -> str:
+    """All that a user is told of a failure."""
+    error = fetched.error
+    assert error is not None
+    assert fetched.path is None
+    return "\n".join([error.message, *error.details, error.hint or ""])
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Attempts follow each other at once; and nothing unfinished is left behind by any test."""
+    monkeypatch.setattr("i3d.download.transfer.BACKOFF_SECONDS", (0.0,))
+    yield
+    for folder in (clips_dir(), ucf101_dir()):
+        hidden = [path.name for path in folder.glob(".*")] if folder.is_dir() else []
+        assert hidden == []
+
+
+def test_a_clip_comes_from_the_index_host_and_is_kept(ucf101: Hosts) -> None:
+    fetched = fetch_one()
+    assert fetched.path == clips_dir() / ONE
+    assert fetched.source == "index"
+    assert fetched.path.read_bytes() == content_of(ONE)
+    assert ucf101.zip.requests == []
+
+    again = fetch_one()
+    assert (again.path, again.source) == (fetched.path, None)
+    assert ucf101.asked_for == [ONE]
+
+
+def test_a_clip_that_the_index_host_does_not_give_comes_from_the_zip(ucf101: Hosts) -> None:
+    ucf101.clip(ONE).always = 403
+    fetched = fetch_one()
+    assert fetched.source == "zip"
+    assert fetched.path is not None
+    assert fetched.path.read_bytes() == content_of(ONE)
+
+
+@pytest.mark.parametrize("source", ["index", "zip"])
+def test_one_source_alone(ucf101: Hosts, source: str) -> None:
+    other = ucf101.zip if source == "index" else ucf101.index
+    assert fetch_one(source=source).source == source
+    assert other.requests == []
+
+
+def test_the_zip_costs_two_requests_for_its_directory_and_one_for_a_clip(ucf101: Hosts) -> None:
+    ucf101.archive.content = zip_content() + b""
+    fetch(*CRICKET[:3], source="zip", jobs=1)
+    ranges = [request.headers["range"] for request in ucf101.zip.requests]
+    assert ranges[0].startswith("bytes=-")
+    assert len(ranges) <= 2 + 3
+
+    del ucf101.zip.requests[:]
+    fetch_one(CRICKET[4], source="zip")  # as another run would: the directory was kept
+    assert len(ucf101.zip.requests) == 1
+
+
+@pytest.mark.parametrize("source", ["index", "zip"])
+def test_both_spellings_of_handstand_pushups(ucf101: Hosts, source: str) -> None:
+    for name in ("v_HandstandPushups_g01_c01", "v_HandStandPushups_g01_c01"):
+        fetched = fetch_one(name, source=source)
+        assert fetched.path is not None
+        assert fetched.path.name == "v_HandStandPushups_g01_c01.avi"
+        assert fetched.path.read_bytes() == content_of(HANDSTAND)
+
+
+def test_the_other_spelling_may_be_the_one_that_the_host_has(ucf101: Hosts) -> None:
+    official = FOLDER + "v_HandStandPushups_g01_c01.avi"
+    ucf101.index.resources[official] = ucf101.index.resources.pop(FOLDER + HANDSTAND)
+    assert fetch_one("v_HandStandPushups_g01_c01", source="index").path is not None
+
+
+def test_several_come_in_the_order_in_which_they_were_named(ucf101: Hosts) -> None:
+    ucf101.clip(CRICKET[1]).faults = [Fault(piece_seconds=0.02, piece_bytes=50_000)]
+    names = [OTHERS[1], *CRICKET, OTHERS[0]]
+    fetched = fetch(*names, jobs=4)
+    assert [result.clip.file_name for result in fetched] == names
+    assert all(result.path is not None for result in fetched)
+    assert sorted(ucf101.asked_for) == sorted(names)
+
+
+def test_a_clip_that_is_named_twice_is_fetched_once(ucf101: Hosts) -> None:
+    (clip,) = clips_named(ONE)
+    fetched = list(fetch_clips([clip, clip]))
+    assert [result.path for result in fetched] == [clips_dir() / ONE] * 2
+    assert ucf101.asked_for == [ONE]
+
+
+def test_another_folder(ucf101: Hosts, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    assert fetch_one(directory=folder).path == folder / ONE
+    assert [path.name for path in folder.iterdir()] == [ONE]
+    assert not clips_dir().exists()
+
+
+def test_some_fail_and_the_rest_arrives(ucf101: Hosts) -> None:
+    for name in CRICKET[2:4]:
+        ucf101.clip(name).always = 404
+    results = fetch(*CRICKET, source="index")
+    failed = [result.clip.file_name for result in results if result.error is not None]
+    assert failed == list(CRICKET[2:4])
+    assert "404" in sentence(results[2])
+    assert len(list(clips_dir().iterdir())) == 5
+
+
+# What is not a whole clip never gets its name
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<!DOCTYPE html><title>Moved</title>", "web page"),
+        (b"", "empty"),
+        (clip_content()[:20_000], "cut off"),
+        (clip_content()[:60], "cut off"),
+        (b"RIFF\x10\0\0\0AVI " + bytes(5000), ""),
+        (b"RIFF\x10\0\0\0WAVE" + bytes(5000), "sound"),
+    ],
+)
+def test_what_is_no_whole_clip_is_refused(ucf101: Hosts, content: bytes, reason: str) -> None:
+    ucf101.clip(ONE).content = content
+    fetched = fetch_one(source="index")
+    assert "what came " in sentence(fetched)
+    assert reason in sentence(fetched)
+    assert list(clips_dir().iterdir()) == []
+    # and the zip has the right one
+    assert fetch_one().source == "zip"
+
+
+def test_a_clip_whose_frames_do_not_decode_is_refused(ucf101: Hosts) -> None:
+    content = clip_content()
+    half = len(content) // 2
+    ucf101.clip(ONE).content = content[:half] + bytes(len(content) - half)  # its size is right
+    fetched = fetch_one(source="index")
+    assert "frames" in sentence(fetched)
+    assert list(clips_dir().iterdir()) == []
+
+
+def test_a_body_that_is_cut_off_is_continued(ucf101: Hosts) -> None:
+    resource = ucf101.clip(ONE)
+    resource.etag = '"1"'
+    resource.faults = [Fault(cut_after=30_000)]
+    assert fetch_one(source="index").source == "index"
+    assert ucf101.index.requests[-1].headers["range"] == "bytes=30000-"
+
+
+def test_a_body_that_is_always_cut_off(ucf101: Hosts) -> None:
+    ucf101.clip(ONE).always = Fault(cut_after=30_000)
+    fetched = fetch_one(source="index")
+    assert "closed after 30.0 kB" in sentence(fetched)
+
+
+def test_a_server_that_hangs_is_left(ucf101: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("I3D_TIMEOUT", "0.2")
+    ucf101.clip(ONE).always = Fault(stall_after=1000)
+    assert fetch_one().source == "zip"
+
+
+def test_a_damaged_clip_on_this_machine_is_fetched_again(ucf101: Hosts) -> None:
+    path = fetch_one().path
+    assert path is not None
+    path.write_bytes(content_of(ONE)[:10_000])
+    (clip,) = clips_named(ONE)
+    assert find_clip(clip) is None
+    assert local_clips([clip]) == {}
+    notes = Notes()
+    assert fetch_one(progress=notes).source == "index"
+    assert "cut off" in notes.notes[0]
+    assert path.read_bytes() == content_of(ONE)
+    assert local_path(clip) == path
+    assert local_clips([clip])[clip].num_frames_from_header == 12
+
+
+# The zip
+
+
+def test_a_member_with_a_wrong_checksum_is_refused(ucf101: Hosts) -> None:
+    content = bytearray(zip_content())
+    where = content.find(content_of(CRICKET[0])) + 20_000  # a stored one
+    content[where] ^= 1
+    ucf101.archive.content = bytes(content)
+    fetched = fetch_one(CRICKET[0], source="zip")
+    assert "damaged" in sentence(fetched)
+    assert list(clips_dir().iterdir()) == []
+    assert fetch_one(CRICKET[1], source="zip").path is not None
+
+
+@pytest.mark.parametrize("content", [b"<html>no zip</html>" * 100, b"", b"PK\x05\x06" + bytes(18)])
+def test_a_zip_that_is_none(ucf101: Hosts, content: bytes) -> None:
+    ucf101.archive.content = content
+    assert fetch_one(source="zip").error is not None
+    assert not (ucf101_dir() / "zip-directory").exists() or content.startswith(b"PK")
+
+
+def test_a_zip_whose_server_cannot_send_parts(ucf101: Hosts) -> None:
+    ucf101.archive.has_ranges = False
+    assert "part" in sentence(fetch_one(source="zip"))
+
+
+def test_a_zip_that_has_changed_is_read_again(ucf101: Hosts) -> None:
+    fetch_one(CRICKET[0], source="zip")
+    others = (OTHERS[0], *CRICKET)
+    ucf101.archive.content = zip_content(others)
+    ucf101.archive.etag = '"new"'
+    fetched = fetch_one(CRICKET[3], source="zip")
+    assert fetched.path is not None
+    assert fetched.path.read_bytes() == content_of(CRICKET[3])
+
+
+def packed(**members: bytes) -> bytes:
+    """A zip of clips with content of one's own."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"UCF101/{name}.avi", content)
+    return file.getvalue()
+
+
+def test_a_member_with_the_right_checksum_that_is_no_clip(ucf101: Hosts) -> None:
+    half = len(content_of(ONE)) // 2
+    broken = content_of(ONE)[:half] + bytes(half)
+    ucf101.archive.content = packed(v_CricketShot_g04_c02=broken)
+    assert "what it holds" in sentence(fetch_one(source="zip"))
+    assert list(clips_dir().iterdir()) == []
+
+
+def test_a_member_that_is_too_large_for_a_clip_is_not_unpacked(ucf101: Hosts) -> None:
+    ucf101.archive.content = packed(v_CricketShot_g04_c02=bytes(MAX_CLIP_BYTES + 1))
+    assert "too large" in sentence(fetch_one(source="zip"))
+
+
+def test_a_file_that_is_too_large_for_a_clip_is_not_fetched(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("i3d.ucf101_files.hosts.MAX_CLIP_BYTES", 1000)
+    assert "larger than 1.0 kB" in sentence(fetch_one(source="index"))
+
+
+def test_the_kept_directory_of_another_zip_is_not_used(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_one(CRICKET[0], source="zip")
+    ucf101.zip.resources["/mirror.zip"] = Resource(
+        zip_content((OTHERS[1], *CRICKET)), etag=ucf101.archive.etag
+    )
+    monkeypatch.setenv("I3D_UCF101_ZIP_URL", f"{ucf101.zip.url}/mirror.zip")
+    del ucf101.zip.requests[:]
+    assert fetch_one(CRICKET[1], source="zip").path is not None
+    assert ucf101.zip.requests[0].headers["range"].startswith("bytes=-")
+
+
+def test_a_clip_that_the_zip_does_not_hold(ucf101: Hosts) -> None:
+    assert "holds no such clip" in sentence(fetch_one("v_Biking_g01_c01", source="zip"))
+
+
+def test_a_kept_directory_that_was_damaged_is_read_again(ucf101: Hosts) -> None:
+    fetch_one(CRICKET[0], source="zip")
+    kept = ucf101_dir() / "zip-directory"
+    good = kept.read_bytes()
+    renamed = good.replace(b"v_CricketShot_g04_c02", b"v_CricketShot_g04_c99")
+    for bad in (
+        good[:-5],
+        good[:30],
+        b"",
+        b"{}\n",
+        b"[]\n" + good,
+        good.replace(b"PK", b"KP"),
+        renamed,
+    ):
+        kept.write_bytes(bad)
+        (clip,) = clips_named(CRICKET[1])
+        (clips_dir() / clip.file_name).unlink(missing_ok=True)
+        assert fetch_one(CRICKET[1], source="zip").path is not None
+        assert kept.read_bytes() == good
+
+
+# Hosts that can't be used
+
+
+def test_a_host_that_cannot_be_reached_is_left_for_the_rest_of_the_run(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("I3D_UCF101_URL", "http://127.0.0.1:9/")
+    notes = Notes()
+    results = fetch(*CRICKET, progress=notes)
+    assert {result.source for result in results} == {"zip"}
+    (note,) = notes.notes
+    assert note.startswith("127.0.0.1:9 cannot be used: ")
+    assert ucf101.zip.url.removeprefix("http://") in note
+
+
+def test_where_no_host_can_be_used_the_first_clip_says_why_and_the_rest_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, *rest = fetch(*CRICKET)
+    text = sentence(first)
+    assert first.was_tried
+    assert "index (127.0.0.1:9): 127.0.0.1:9 refuses the connection" in text
+    assert "zip (127.0.0.1:9)" in text
+    assert [result.was_tried for result in rest] == [False] * 6
+
+
+def test_offline_nothing_is_asked_and_what_is_here_is_given(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_one()
+    del ucf101.index.requests[:]
+    monkeypatch.setenv("I3D_OFFLINE", "1")
+    missing, here = fetch(CRICKET[0], ONE)
+    assert here.path == clips_dir() / ONE
+    assert "offline" in sentence(missing)
+    assert ucf101.index.requests + ucf101.zip.requests == []
+
+
+def test_a_host_that_fails_again_and_again_is_left(ucf101: Hosts) -> None:
+    for name in CRICKET:
+        ucf101.clip(name).always = 500
+    results = fetch(*CRICKET, OTHERS[0], OTHERS[1], HANDSTAND, jobs=1)
+    assert {result.source for result in results} == {"zip", "index"}
+    assert results[7].source == "index"  # seven failures are not enough
+    names = [*CRICKET, *OTHERS]
+    for name in names:
+        ucf101.clip(name).always = 403
+        (clips_dir() / name).unlink()
+    del ucf101.index.requests[:]
+    notes = Notes()
+    results = fetch(*names, jobs=1, progress=notes)
+    assert {result.source for result in results} == {"zip"}
+    assert len(ucf101.index.requests) == MOST_FAILURES
+    assert len(notes.notes) == 1
+
+
+def test_failures_count_only_in_a_row(ucf101: Hosts) -> None:
+    for name in (*CRICKET[:4], *OTHERS, HANDSTAND, CRICKET[5]):
+        ucf101.clip(name).always = 403
+    order = [*CRICKET[:5], *OTHERS, HANDSTAND, CRICKET[5], CRICKET[6]]
+    results = fetch(*order, jobs=1)
+    assert [result.source for result in results].count("index") == 2
+    assert results[-1].source == "index"
+
+
+def test_a_clip_that_a_host_does_not_have_is_no_failure_of_the_host(ucf101: Hosts) -> None:
+    strangers = [f"v_Biking_g01_c{number:02}" for number in range(1, 5)]
+    strangers += [f"v_Biking_g02_c{number:02}" for number in range(1, 5)]
+    strangers += [f"v_Biking_g03_c{number:02}" for number in range(1, 5)]
+    notes = Notes()
+    results = fetch(*strangers, ONE, jobs=1, progress=notes)
+    assert [result.source for result in results] == [None] * 12 + ["index"]
+    assert notes.notes == []
+
+
+# Certificates
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [
+        (Certificate.SELF_SIGNED, "self-signed"),
+        (Certificate.EXPIRED, "expired"),
+        (Certificate.WRONG_NAME, "another host"),
+        (Certificate.OTHER_AUTHORITY, "not trust"),
+    ],
+)
+def test_a_refused_certificate(
+    authority: trustme.CA,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    certificate: Certificate,
+    words: str,
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    trust = Trust(cafile=bundle)
+    with serve_hosts(
+        index_tls=tls_context(authority, certificate), zip_tls=tls_context(authority)
+    ) as hosts:
+        point_to(hosts, monkeypatch)
+        host = hosts.index.url.removeprefix("https://")
+        # alone: a sentence with the host and the ways on
+        text = sentence(fetch_one(source="index", trust=trust))
+        assert host in text
+        assert words in text
+        assert "--cafile" in text
+        assert "--insecure" in text
+        # the other source is tried by itself
+        notes = Notes()
+        results = fetch(*CRICKET[:3], trust=trust, progress=notes)
+        assert {result.source for result in results} == {"zip"}
+        (note,) = notes.notes
+        assert host in note
+        # only when asked to, it is not verified
+        for path in clips_dir().iterdir():
+            path.unlink()
+        assert fetch_one(source="index", trust=Trust(verify=False)).source == "index"
+        assert [request.path for request in hosts.index.requests] == [FOLDER + ONE]
+
+
+def test_good_certificates_are_taken_and_the_systems_are_the_default(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    with ExitStack() as stack:
+        context = tls_context(authority)
+        hosts = stack.enter_context(serve_hosts(index_tls=context, zip_tls=context))
+        point_to(hosts, monkeypatch)
+        both_refused = sentence(fetch_one())
+        assert both_refused.count("not trust") == 2
+        assert hosts.index.requests + hosts.zip.requests == []
+        assert fetch_one(trust=Trust(cafile=bundle)).source == "index"
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        assert fetch_one(CRICKET[0], source="zip").source == "zip"
+
+
+# Disks and interrupts
+
+
+def test_a_disk_that_is_too_full_for_many_clips(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = 700_000
+
+    monkeypatch.setattr("i3d.ucf101_files.fetching.shutil.disk_usage", lambda _: Usage)
+    assert fetch_one().path is not None  # one is simply tried
+    del ucf101.index.requests[:]
+    clips = load_index().clips[:MANY_CLIPS]
+    with pytest.raises(CacheError, match=r"too full: 20 clips take about 0\.0 GB"):
+        list(fetch_clips(clips))
+    assert ucf101.index.requests == []
+
+
+def test_a_disk_that_gets_full_stops_the_run(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import errno
+    import os
+
+    from i3d.download.partial import Partial
+
+    def full(self: Partial, chunk: bytes) -> None:
+        with self._writing():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Partial, "write", full)
+    with pytest.raises(CacheError, match="full") as caught:
+        fetch(*CRICKET)
+    assert str(clips_dir()) in caught.value.message
+    assert ".fetching" not in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["a file", "no permission"])
+def test_a_folder_that_cannot_be_written(ucf101: Hosts, tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "folder"
+    folder.touch()
+    if kind == "no permission":
+        folder = folder / "below"
+    with pytest.raises(CacheError, match="cannot be written"):
+        fetch_one(directory=folder)
+
+
+def test_a_folder_in_the_place_of_a_clip(ucf101: Hosts) -> None:
+    (clips_dir() / ONE / "something").mkdir(parents=True)
+    with pytest.raises(CacheError, match="cannot be written"):
+        fetch_one()
+    (clips_dir() / ONE / "something").rmdir()
+
+
+def test_who_stops_listening_stops_the_threads(ucf101: Hosts) -> None:
+    before = threading.active_count()
+    for name in CRICKET[3:]:
+        ucf101.clip(name).always = Fault(piece_seconds=0.05, piece_bytes=1000)
+    fetched = fetch_clips(clips_named(*CRICKET), jobs=3, source="index")
+    assert next(iter(fetched)).path is not None
+    fetched.close()  # type: ignore[attr-defined]
+    clients = [thread for thread in threading.enumerate() if thread.name.startswith("i3d-fetch")]
+    assert clients == []
+    assert before > 0
+    assert {path.name for path in clips_dir().iterdir()} <= set(CRICKET)
+
+
+def test_a_mistake_in_the_settings_is_told_by_the_run(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("I3D_TIMEOUT", "soon")
+    with pytest.raises(UsageError, match="I3D_TIMEOUT"):
+        fetch(*CRICKET)
+
+
+def test_a_mirror_may_end_on_a_slash_or_not(ucf101: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("I3D_UCF101_URL", ucf101.index.url + FOLDER.rstrip("/"))
+    assert fetch_one(source="index").source == "index"
+
+
+def test_the_password_of_a_mirror_is_not_kept(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = ucf101.zip.url.replace("http://", "http://user:secret@")
+    monkeypatch.setenv("I3D_UCF101_ZIP_URL", url + "/thumos14_files/UCF101_videos.zip")
+    assert fetch_one(source="zip").source == "zip"
+    assert b"secret" not in (ucf101_dir() / "zip-directory").read_bytes()
+    assert json.loads((ucf101_dir() / "zip-directory").read_bytes().split(b"\n")[0])
+
+
+def test_names_that_the_hosts_have(ucf101: Hosts) -> None:
+    assert set(NAMES) - {HANDSTAND} <= {clip.file_name for clip in load_index().clips}
