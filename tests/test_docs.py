@@ -40,7 +40,7 @@ from i3d.report.ucf101 import LIST_SCHEMA as UCF101_LIST_SCHEMA
 from i3d.report.ucf101 import clips_as_json
 from i3d.sources.description import list_models
 from i3d.ucf101 import LocalClip, load_index
-from i3d.ucf101_files.fetching import MOST_FAILURES
+from i3d.ucf101_files.host_state import MOST_FAILURES
 from i3d.ucf101_files.hosts import INDEX_URL, ZIP_URL
 from i3d.verification import LOGIT_TOLERANCE, SampleComparison, SampleRow, verify_model
 from test_report import BAD, GOOD
@@ -206,14 +206,13 @@ def test_every_command_on_ucf101_is_in_the_readme_with_its_options(name: str) ->
     (row,) = re.findall(rf"^\| `i3d ucf {name} .*$", README, re.M)
     assert ucf_group.commands[name].help
     everywhere = {"--offline", "--verbose", "--model", "--labels", "--split", "--subset"}
+    of_fetch = {"--source", "--jobs", "--cafile", "--insecure"}
     for parameter in ucf_group.commands[name].params:
         if isinstance(parameter, click.Option):
             assert parameter.help, parameter.name
-            of_fetch = (
-                {"--source", "--jobs", "--cafile", "--insecure"} if name != "fetch" else set()
-            )
-            if not {*parameter.opts} & (everywhere | of_fetch):
-                assert any(f"{option}" in row for option in parameter.opts), parameter.opts
+            known = everywhere if name == "fetch" else everywhere | of_fetch
+            if not {*parameter.opts} & known:
+                assert any(option in row for option in parameter.opts), parameter.opts
 
 
 def test_the_json_about_ucf101_has_the_fields_that_are_described_and_no_others() -> None:

@@ -18,8 +18,9 @@ from i3d.paths import ucf101_dir
 from i3d.progress import NoProgress
 from i3d.ucf101 import load_index, select_clips
 from i3d.ucf101_files.checks import MAX_CLIP_BYTES
-from i3d.ucf101_files.fetching import MANY_CLIPS, MOST_FAILURES, fetch_clips
+from i3d.ucf101_files.fetching import MANY_CLIPS, fetch_clips
 from i3d.ucf101_files.folder import clips_dir, find_clip, local_clips, local_path
+from i3d.ucf101_files.host_state import MOST_FAILURES
 
 from ucf101_hosts import (
     CRICKET,

@@ -15,6 +15,7 @@ from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
+from i3d.cli.ucf_videos import fetch_named_clips, find_clips
 from i3d.errors import (
     EngineError,
     I3DError,
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 
     from i3d.classifier import Classifier
     from i3d.progress import Progress
-    from i3d.ucf101 import Clip
-
-_UCF101 = "ucf:"
-"""What stands before the name of a clip of UCF101 in the place of a file."""
-
 
 EPILOG = """\
 \b
@@ -195,7 +191,7 @@ def classify_command(
     with_overrides(  # a wrong value is told now, not after a model was loaded
         get_recipe(options["recipe"]), fps=options["fps"], input_range=options["input_range"]
     )
-    clips = _find_clips(videos)
+    clips = find_clips(videos)
     format_name = format_name or _format_of(output)
     with Output(output, inputs=videos, utf8=format_name != "table") as destination:
         report = make_report(format_name, table_style(to_file=destination.is_file))
@@ -207,7 +203,7 @@ def classify_command(
         try:
             with libraries_silenced(verbose=verbose):
                 progress = progress_on_terminal()
-                files = _fetch(videos, clips, progress)
+                files = fetch_named_clips(videos, clips, progress)
                 for outcome in _outcomes(files, model, label_file, progress, options):
                     destination.write(report.item(outcome))
                     num_results += 1
@@ -231,38 +227,6 @@ def classify_command(
             f"{len(errors)} of {num_videos} videos could not be classified.",
             hint="The reason for each stands above.",
         )
-
-
-def _find_clips(videos: tuple[str, ...]) -> dict[str, tuple[Clip, ...]]:
-    """The clips that `ucf:...` means, for each such video: an unknown one stops the run."""
-    names = [video for video in videos if video.startswith(_UCF101)]
-    if not names:
-        return {}
-    from i3d.ucf101 import select_clips
-    from i3d.ucf101_files.live_index import current_index
-
-    index = current_index()
-    return {name: select_clips(index, [name.removeprefix(_UCF101)]) for name in names}
-
-
-def _fetch(
-    videos: tuple[str, ...], clips: dict[str, tuple[Clip, ...]], progress: Progress
-) -> list[tuple[str, I3DError | None]]:
-    """The paths of the videos, those of UCF101 fetched, and the errors of those that failed."""
-    if not clips:
-        return [(video, None) for video in videos]
-    from i3d.ucf101_files.fetching import fetch_clips
-
-    wanted = [clip for several in clips.values() for clip in several]
-    fetched = {result.clip: result for result in fetch_clips(wanted, progress=progress)}
-    files: list[tuple[str, I3DError | None]] = []
-    for video in videos:
-        if video not in clips:
-            files.append((video, None))
-        for clip in clips.get(video, ()):
-            result = fetched[clip]
-            files.append((str(result.path or f"{_UCF101}{clip.name}"), result.error))
-    return files
 
 
 def _outcomes(

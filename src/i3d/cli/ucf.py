@@ -8,72 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from i3d.cli.completion import complete_clips, complete_files
-from i3d.cli.errors import show_error, show_note, show_warning
+from i3d.cli.completion import complete_clips
+from i3d.cli.errors import show_error, show_note
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
+from i3d.cli.ucf_options import split_options, transfer_options, trust_of, trust_options
 from i3d.errors import PartialFailureError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
-
     from i3d.download import Trust
     from i3d.errors import I3DError
     from i3d.ucf101_files.live_index import LiveIndex
 
-    Command = TypeVar("Command", bound=Callable[..., Any])
-
 _FORMATS = ("table", "names", "json", "csv")
-
-
-def split_options(command: Command) -> Command:
-    """`--split` and `--subset`: the official lists."""
-    command = click.option(
-        "--subset",
-        type=click.Choice(["train", "test"]),
-        help="Only this part of the --split.",
-    )(command)
-    return click.option(
-        "--split",
-        type=click.IntRange(1, 3),
-        help="Only clips of this official split into train and test.",
-    )(command)
-
-
-def transfer_options(command: Command) -> Command:
-    """`--source`, `--jobs`, `--cafile` and `--insecure`: how clips are fetched."""
-    command = _trust_options(command)
-    command = click.option(
-        "--jobs",
-        type=click.IntRange(1, 16),
-        default=4,
-        show_default=True,
-        metavar="N",
-        help="How many clips to fetch at a time.",
-    )(command)
-    return click.option(
-        "--source",
-        type=click.Choice(["index", "zip"]),
-        help="Fetch from this source alone: the index host, or the zip (single members of it). "
-        "Default: the first, and where it fails the second.",
-    )(command)
-
-
-def _trust_options(command: Command) -> Command:
-    command = click.option(
-        "--insecure",
-        is_flag=True,
-        help="Take any certificate. Anybody on the way can then change what is fetched.",
-    )(command)
-    return click.option(
-        "--cafile",
-        type=click.Path(path_type=Path),
-        shell_complete=complete_files,
-        metavar="FILE",
-        help="Trust the certificates in FILE (PEM), not those of this machine.",
-    )(command)
 
 
 @click.group("ucf")
@@ -104,7 +52,7 @@ def ucf_group() -> None:
     show_default=True,
     help="A table for people, file names one a line, JSON (its fields: docs/json.md), or CSV.",
 )
-@_trust_options
+@trust_options
 @offline_option
 def list_command(
     terms: tuple[str, ...],
@@ -275,20 +223,6 @@ class Failures:
             f"{len(self._errors)} of {self._num_clips} clips could not be fetched.",
             hint="The reason for each stands above. Run it again for those alone.",
         )
-
-
-def trust_of(cafile: Path | None, *, insecure: bool) -> Trust:
-    """What --cafile and --insecure ask for; --insecure warns each time."""
-    from i3d.download import Trust
-
-    if cafile is not None and insecure:
-        raise UsageError("--cafile and --insecure contradict each other.", hint="Give one.")
-    if insecure:
-        show_warning(
-            "Certificates are not checked (--insecure): anybody on the way can change what is "
-            "fetched."
-        )
-    return Trust(cafile=cafile, verify=not insecure)
 
 
 def _refresh(trust: Trust) -> None:

@@ -14,7 +14,7 @@ from i3d.cli.errors import show_error
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.cli.ucf import split_options, transfer_options, trust_of
+from i3d.cli.ucf_options import split_options, transfer_options, trust_of
 from i3d.errors import I3DError, OutputError, PartialFailureError, UserInterruptError
 from i3d.recipes import DEFAULT_RECIPE, RECIPES
 
