@@ -8,7 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
+
+from i3d.cli import cli
+from i3d.cli.lazy import LazyCommand, LazyGroup
+from i3d.cli.ucf import ucf_group
 
 PROJECT = Path(__file__).parent.parent
 PACKAGE = PROJECT / "src" / "i3d"
@@ -132,6 +138,109 @@ heavy = {{"tensorflow", "tensorflow_hub", "keras", "cv2", "openvino", "numpy"}} 
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=PROJECT / "src")
+
+
+EVERY_COMMAND = {
+    *("i3d", "i3d.cli", "i3d.cli.errors", "i3d.cli.lazy", "i3d.errors"),
+    *("i3d.report", "i3d.report.as_table", "i3d.report.escaping"),
+}
+LABELS = EVERY_COMMAND | {
+    *("i3d.catalog", "i3d.cli.labels", "i3d.cli.output", "i3d.labels", "i3d.names", "i3d.paths"),
+}
+UCF_LIST = EVERY_COMMAND | {
+    *("i3d.cli.completion", "i3d.cli.options", "i3d.cli.output", "i3d.cli.terminal"),
+    *("i3d.cli.ucf", "i3d.cli.ucf_options"),
+    *("i3d.paths", "i3d.progress", "i3d.report.ucf101"),
+    *("i3d.ucf101", "i3d.ucf101.clips", "i3d.ucf101.index", "i3d.ucf101.patterns"),
+    *("i3d.ucf101.selection", "i3d.ucf101.suggestions", "i3d.ucf101.tables"),
+    *("i3d.ucf101_files", "i3d.ucf101_files.live_index"),
+}
+UCF_LIST_WITH_FILES = UCF_LIST | {
+    *("i3d.containers", "i3d.scratch"),
+    *("i3d.ucf101_files.checks", "i3d.ucf101_files.folder"),
+}
+OF_SCRATCH = {"random", "shutil", "tempfile"}
+SLOW_PARTS_OF_PYTHON = {
+    *("asyncio", "csv", "datetime", "difflib", "email", "html", "http", "importlib.resources"),
+    *("json", "logging", "multiprocessing", "random", "shutil", "socket", "ssl", "statistics"),
+    *("subprocess", "tempfile", "traceback", "unittest", "zipfile"),
+}
+"""Each takes milliseconds to import, and light commands can do without it."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ours", "slow"),
+    [
+        (["--help"], EVERY_COMMAND, {"shutil"}),  # click asks it for the width
+        (["--version"], EVERY_COMMAND, set()),
+        (["labels"], LABELS, set()),
+        (["ucf", "list"], UCF_LIST, {"shutil"}),  # and so do we
+        (["ucf", "list", "--format", "names"], UCF_LIST, set()),
+        (["ucf", "list", "--format", "json"], UCF_LIST_WITH_FILES, {"json", *OF_SCRATCH}),
+        (["ucf", "list", "--format", "csv"], UCF_LIST_WITH_FILES, {"csv", *OF_SCRATCH}),
+    ],
+    ids=[
+        "help",
+        "version",
+        "labels",
+        "ucf-list",
+        "ucf-list-names",
+        "ucf-list-json",
+        "ucf-list-csv",
+    ],
+)
+def test_light_commands_import_only_what_they_use(
+    arguments: list[str], ours: set[str], slow: set[str]
+) -> None:
+    """What makes them slow is imports, so this keeps them fast."""
+    program = f"""
+import sys
+import click
+sys.argv = ["i3d", *{arguments!r}]
+before = set(sys.modules)
+from i3d.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+print(*set(sys.modules) - before)
+"""
+    process = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        cwd=PROJECT / "src",
+        capture_output=True,
+        encoding="utf-8",
+    )
+    imported = set(process.stdout.splitlines()[-1].split())
+    assert {name for name in imported if name.partition(".")[0] == "i3d"} - ours == set()
+    assert imported & SLOW_PARTS_OF_PYTHON - slow == set()
+    others = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
+    assert others - {"i3d", "click", "colorama", "platformdirs"} == set()
+
+
+@pytest.mark.parametrize("group", [cli, ucf_group], ids=["i3d", "i3d ucf"])
+def test_what_help_says_of_a_command_is_what_the_command_says(group: click.Group) -> None:
+    assert isinstance(group, LazyGroup)
+    assert group.lazy
+    for name, lazy in group.lazy.items():
+        command, summary = group.commands[name], click.Command(name, help=lazy.summary)
+        assert lazy.summary == command.get_short_help_str(1000)
+        for limit in range(20, 120):
+            assert summary.get_short_help_str(limit) == command.get_short_help_str(limit)
+
+
+def test_help_needs_none_of_the_commands_and_shows_all() -> None:
+    group = LazyGroup("group", lazy={"later": LazyCommand("no.such.module", "x", "Comes later.")})
+    group.add_command(click.Command("now", help="Is here."))
+    shown = CliRunner().invoke(group, ["--help"])
+    assert shown.exit_code == 0
+    assert [line.split() for line in shown.output.splitlines()[-2:]] == [
+        ["later", "Comes", "later."],
+        ["now", "Is", "here."],
+    ]
+    assert isinstance(CliRunner().invoke(group, ["later"]).exception, ModuleNotFoundError)
+    assert "No such command 'never'" in CliRunner().invoke(group, ["never"]).output
 
 
 def test_importing_the_library_imports_nothing_heavy() -> None:

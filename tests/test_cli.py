@@ -281,6 +281,10 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(clip: Path, tmp_path: Path) -> No
         ("i3d classify --model cam", "plain,camera-motion"),
         ("i3d classify --model ./mod", "dir,./mod"),
         ("i3d classify --recipe tu", "plain,tutorial"),
+        ("i3d ucf ev", "plain,eval"),
+        ("i3d ucf eval --see", "plain,--seed"),
+        ("i3d ucf list cricketsh", "plain,CricketShot"),
+        ("i3d ucf list v_cricketshot_g04_c01", "plain,v_CricketShot_g04_c01"),
     ],
 )
 def test_the_shell_completes(words: str, offered: str) -> None:

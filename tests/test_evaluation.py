@@ -26,6 +26,7 @@ from i3d.evaluation import (
     Evaluation,
     Evaluator,
     LeftOut,
+    Sample,
     compare,
     evaluate,
 )
@@ -33,6 +34,7 @@ from i3d.evaluation.settings import describe_settings
 from i3d.labels import load_labels
 from i3d.predictor import Predictor
 from i3d.results import ModelInfo
+from i3d.ucf101 import load_index
 
 import videos
 from engines import FakeEngine
@@ -204,6 +206,41 @@ def test_a_clip_that_is_named_twice_counts_once(tmp_path: Path) -> None:
     model = KnownAnswers({})
     assert evaluate_in(tmp_path, ["Archery 1 1"] * 3, model).num_clips == 1
     assert len(model.calls) == 1
+
+
+@pytest.mark.parametrize(("labels", "num_left_out"), [("kinetics-400", 54), ("kinetics-600", 55)])
+def test_a_sample_is_drawn_from_the_clips_that_count_for_the_model_that_is_there(
+    tmp_path: Path, labels: str, num_left_out: int
+) -> None:
+    model = KnownAnswers(labels=load_labels(labels))
+    everything, clips = load_index().clips, Clips(tmp_path)
+
+    def sampled(count: int, seed: int = 0) -> Evaluator:
+        sample = Sample(count, seed)
+        return Evaluator(everything, model, fetch=clips.fetch, sample=sample)
+
+    evaluation = sampled(50).run()
+    assert evaluation.num_clips == len(clips.fetched) == len(set(clips.fetched)) == 50
+    counted = {category.name for category in load_index().categories}
+    counted -= {row.category for row in evaluation.left_out}
+    assert {result.clip.category for result in evaluation.results} <= counted
+    # All that were chosen are accounted for, whether the sample would have hit them or not.
+    assert len(evaluation.left_out) == 101 - len(counted) == num_left_out
+    assert {row.category: row.num_clips for row in evaluation.left_out}["Billiards"] == 150
+
+    assert sampled(50).clips == tuple(result.clip for result in evaluation.results)
+    assert sampled(100).clips[:50] == sampled(50).clips
+    assert sampled(50, seed=1).clips != sampled(50).clips
+    whole = Evaluator(everything, model, fetch=clips.fetch)
+    assert sampled(20_000).evaluation.left_out == whole.evaluation.left_out
+    assert sorted(sampled(20_000).clips, key=whole.clips.index) == list(whole.clips)
+
+
+def test_a_sample_has_at_least_one_clip(tmp_path: Path) -> None:
+    clips = Clips(tmp_path)
+    with pytest.raises(UsageError, match="at least one clip, not 0"):
+        evaluate_in(tmp_path, SIX, KnownAnswers(), sample=Sample(0), fetch=clips.fetch)
+    assert clips.fetched == []
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from i3d.report.evaluation import (
     evaluations_as_text,
 )
 from i3d.report.evaluation_table import MAX_CONFUSIONS, percent
+from i3d.ucf101 import load_index
 
 from known_answers import KINETICS, Clips, KnownAnswers, evaluate_in
 
@@ -80,7 +81,9 @@ Taken for something else:
 Failed, and in no number (1 clip):
   v_Biking_g01_c02: It is\\x1b[31m damaged.
 
-Left out, as the model has no exact label for it: ApplyLipstick, CricketShot (3 clips).
+Left out, as the model has no exact label: 2 categories (3 clips)
+  ApplyLipstick, CricketShot
+
 2 of 5 clips were taken from an earlier run.
 """
 
@@ -110,6 +113,32 @@ def test_colours_are_only_there_where_they_are_wanted(
     monkeypatch.delenv("NO_COLOR")
     assert "\x1b[" not in evaluations_as_text([one])
     assert "\x1b[1;32m60.0 %" in evaluations_as_text([one], TableStyle(color=True))
+
+
+@pytest.mark.parametrize("width", [80, 46, 20])
+def test_many_categories_that_are_left_out_are_counted_and_named_within_the_width(
+    tmp_path: Path, width: int
+) -> None:
+    names = [f"{category.name} 1 1" for category in load_index().categories]
+    evaluation = evaluate_in(tmp_path, names, KnownAnswers())
+    text = evaluations_as_text([evaluation], TableStyle(width=width))
+    _, _, rest = text.partition("Left out, as the model has no exact label: ")
+    count, *lines = rest.splitlines()
+    assert count == "54 categories (54 clips)"
+    assert all(len(line) <= max(width, 40) for line in lines)
+    assert len(lines) < 30
+    assert [line[:3].strip() for line in lines] == [line[2] for line in lines]
+    found = " ".join(line.strip() for line in lines).split(", ")
+    assert found == [row.category for row in evaluation.left_out]
+    assert len(found) == 54
+
+
+def test_one_category_that_is_left_out(tmp_path: Path) -> None:
+    model = KnownAnswers(answers())
+    evaluation = evaluate_in(tmp_path, ["Archery 1 1", "CricketShot 1 1"], model)
+    assert evaluations_as_text([evaluation]).endswith(
+        "\n\nLeft out, as the model has no exact label: 1 category (1 clip)\n  CricketShot\n"
+    )
 
 
 TWO = """\
@@ -147,7 +176,9 @@ Taken for something else with tutorial:
   Biking -> yoga    1
   Biking -> zumba   1
 
-Left out, as the model has no exact label for it: ApplyLipstick, CricketShot (3 clips).
+Left out, as the model has no exact label: 2 categories (3 clips)
+  ApplyLipstick, CricketShot
+
 standard: 2 of 5 clips were taken from an earlier run.
 """
 

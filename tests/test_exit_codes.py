@@ -65,10 +65,10 @@ def labels_that_raise(exception: str) -> subprocess.CompletedProcess[str]:
     """Run `i3d labels` in a process where reading the labels raises this."""
     program = f"""
 import sys
-import i3d.cli
+import i3d.cli.labels
 def broken(name):
     raise {exception}
-sys.modules["i3d.cli.labels"].load_labels = broken
+i3d.cli.labels.load_labels = broken
 sys.argv = ["i3d", "labels"]
 from i3d.__main__ import main
 main()

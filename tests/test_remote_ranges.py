@@ -455,7 +455,7 @@ def test_a_server_that_is_silent_again_is_given_up(server: WebServer, resource: 
     resource.always = Fault(stall_after=10)
     error = fails(server.url + "/file", 0, 100_000)
     assert error.reason == "the server sent nothing for 0.3 seconds (tried 2 times)"
-    assert error.kind == "other"
+    assert error.kind == "silent"
 
 
 # --- one connection

@@ -8,24 +8,24 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
 import pytest
 import trustme
 from click.testing import CliRunner
 
 from i3d.cli import cli
-from i3d.labels import load_labels
 from i3d.paths import ucf101_dir
 from i3d.ucf101_files.folder import clips_dir
+from i3d.ucf101_files.live_index import MOST_CLIPS
 
-import small_modules
 from ucf101_hosts import (
     CRICKET,
     FOLDER,
     HANDSTAND,
     OTHERS,
     Hosts,
+    color_model,
+    colored,
+    colored_hosts,
     content_of,
     index_page,
     point_to,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-__all__ = ["ucf101"]
+__all__ = ["color_model", "colored", "colored_hosts", "ucf101"]
 
 ONE = CRICKET[1].removesuffix(".avi")
 
@@ -206,6 +206,25 @@ def test_refresh_that_fails_leaves_what_there_was(
     assert [path.name for path in ucf101_dir().iterdir()] == ["index.json"]
 
 
+def test_a_page_of_too_many_clips_is_not_ucf101s(ucf101: Hosts) -> None:
+    names = [f"v_Sport{i}_g01_c01.avi" for i in range(MOST_CLIPS + 1)]
+    ucf101.index.resources[FOLDER] = Resource(index_page(names))
+    result = ucf("list", "--refresh")
+    assert result.exit_code == 5
+    assert "lists 50001 clips, and UCF101 has 13320: it is another page." in result.stderr
+    assert "Found 13320 videos" in ucf("list").stdout
+
+
+def test_a_kept_index_with_too_many_clips_is_not_used() -> None:
+    ucf101_dir().mkdir(parents=True)
+    kept = {"url": "x", "fetched_at": "x", "num_listed": MOST_CLIPS + 1, "missing": []}
+    added = [f"v_Sport{i}_g01_c01" for i in range(MOST_CLIPS + 1)]
+    (ucf101_dir() / "index.json").write_text(json.dumps(kept | {"added": added[:2]}))
+    assert "Found 13322 videos" in ucf("list").stdout
+    (ucf101_dir() / "index.json").write_text(json.dumps(kept | {"added": added}))
+    assert "Found 13320 videos" in ucf("list").stdout
+
+
 # fetch and path
 
 
@@ -223,7 +242,8 @@ def test_fetch_to_a_folder(ucf101: Hosts, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = ucf("fetch", ONE, "--to", tmp_path / "file")
     assert result.exit_code == 2
-    assert "is not a folder" in result.stderr
+    assert "is a file" in result.stderr
+    assert ucf("fetch", ONE, "--to", "").exit_code == 2
 
 
 def test_fetch_a_pattern_of_a_subset(ucf101: Hosts) -> None:
@@ -295,53 +315,16 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (result.exit_code, result.stderr.count("\n")) == (0, 1)
         assert hosts.asked_for[-1] == f"{ONE}.avi"
 
-        result = ucf("fetch", CRICKET[0], "--cafile", tmp_path / "missing.pem")
-        assert result.exit_code == 5
-        assert "missing.pem" in result.stderr
-        assert "--cafile" in result.stderr
+        for name, content in (("missing.pem", None), ("empty.pem", ""), ("bad.pem", "PEM")):
+            if content is not None:
+                (tmp_path / name).write_text(content)
+            result = ucf("fetch", ONE, "--cafile", tmp_path / name)  # also where nothing is fetched
+            assert result.exit_code == 2
+            assert name in result.stderr
+            assert "--cafile" in result.stderr
 
 
-# classify and eval, with a model that names colours
-
-LABELS = load_labels("kinetics-400")
-COLORS = {"red": "diving cliff", "green": "playing cello", "blue": "bowling"}
-
-
-@pytest.fixture(scope="module")
-def color_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "colors"
-    positions = {color: LABELS.index(label) for color, label in COLORS.items()}
-    return small_modules.write_color_module(folder, positions)
-
-
-@pytest.fixture(scope="module")
-def colored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Clips of one colour each."""
-    contents = {}
-    for color, bgr in {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}.items():
-        path = tmp_path_factory.mktemp("clips") / "clip.avi"
-        writer = cv2.VideoWriter(
-            str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"XVID"), 25.0, (320, 240)
-        )
-        for _ in range(12):
-            writer.write(np.full((240, 320, 3), bgr, np.uint8))
-        writer.release()
-        contents[color] = path.read_bytes()
-    return contents
-
-
-@pytest.fixture
-def colored_hosts(ucf101: Hosts, colored: dict[str, bytes]) -> Hosts:
-    """Three clips that the model names right, one that it does not, one without a label."""
-    for name, color in {
-        "v_CliffDiving_g02_c03": "red",
-        "v_PlayingCello_g11_c02": "green",
-        "v_PlayingCello_g11_c03": "green",
-        "v_Bowling_g01_c01": "red",
-        "v_Billiards_g01_c01": "blue",
-    }.items():
-        ucf101.index.resources[f"{FOLDER}{name}.avi"] = Resource(colored[color])
-    return ucf101
+# classify, with a model that names colours
 
 
 def test_classify_fetches_a_clip_and_says_what_it_is(
@@ -406,68 +389,3 @@ def test_classify_an_unknown_clip_and_one_that_cannot_be_had(
     assert failed["video"]["path"] == "ucf:v_Biking_g01_c01"
     assert failed["error"]["exit_code"] == 5
     assert [answer["scores"][0]["label"] for answer in good] == ["playing cello"] * 2
-
-
-EVAL = ("CliffDiving", "PlayingCello", "Bowling", "Billiards")
-HAD = ("v_CliffDiving_g02_c03", "v_PlayingCello_g11_c0[23]", "v_Bowling_g01_c01")
-
-
-def test_eval_counts_by_hand(colored_hosts: Hosts, color_model: Path) -> None:
-    result = ucf("eval", *HAD, "v_Billiards_g01_c01", "--model", color_model, "--format", "json")
-    assert result.exit_code == 0, result.stderr
-    document = json.loads(result.stdout)
-    (evaluation,) = document["evaluations"]
-    assert len(evaluation["clips"]) == 4
-    right = [clip["clip"] for clip in evaluation["clips"] if clip["top1"]]
-    assert "v_Bowling_g01_c01" not in right
-    assert len(right) == 3
-    assert "v_Billiards_g01_c01.avi" not in colored_hosts.asked_for
-
-    del colored_hosts.index.requests[:]
-    text = ucf("eval", *HAD, "--model", color_model).stdout
-    assert "75.0 %" in text
-    assert "diving cliff" in text  # what bowling was taken for
-    assert colored_hosts.index.requests == []  # nothing was asked for again
-
-
-def test_eval_of_which_some_clips_fail(
-    colored_hosts: Hosts, color_model: Path, tmp_path: Path
-) -> None:
-    output = tmp_path / "result.csv"
-    result = ucf("eval", *HAD, "v_Bowling_g01_c02", "--model", color_model, "-o", output)
-    assert result.exit_code == 7
-    assert "Error: v_Bowling_g01_c02.avi cannot be fetched" in result.stderr
-    assert "1 of 5 clips could not be evaluated" in result.stderr
-    rows = list(csv.DictReader(io.StringIO(output.read_text())))
-    assert [row["status"] for row in rows].count("error") == 1
-    assert len(rows) == 5
-
-
-def test_eval_of_a_sample_is_the_same_each_time(colored_hosts: Hosts, color_model: Path) -> None:
-    chosen = []
-    for _ in range(2):
-        result = ucf(
-            "eval", *HAD, "--sample", 2, "--seed", 3, "--model", color_model, "--format", "json"
-        )
-        document = json.loads(result.stdout)
-        chosen.append([clip["clip"] for clip in document["evaluations"][0]["clips"]])
-    assert chosen[0] == chosen[1]
-    assert len(chosen[0]) == 2
-    assert document["selection"]["seed"] == 3
-
-
-def test_eval_needs_a_model_of_kinetics(ucf101: Hosts) -> None:
-    result = ucf("eval", "Bowling", "--model", "camera-motion")
-    assert result.exit_code == 2
-    assert "camera-motion can't be evaluated" in result.stderr
-    assert ucf101.index.requests == []
-
-
-def test_eval_leaves_an_older_result_alone_when_nothing_was_evaluated(
-    ucf101: Hosts, color_model: Path, tmp_path: Path
-) -> None:
-    output = tmp_path / "result.json"
-    output.write_text("older")
-    result = ucf("eval", "v_Bowling_g01_c01", "--model", color_model, "-o", output)
-    assert result.exit_code == 5
-    assert output.read_text() == "older"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import struct
 import threading
 import zipfile
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 
 from i3d.download import Trust
-from i3d.errors import CacheError, UsageError
+from i3d.errors import CacheError, ClipNotFetchedError, UsageError
 from i3d.paths import ucf101_dir
 from i3d.progress import NoProgress
 from i3d.ucf101 import load_index, select_clips
@@ -322,6 +324,93 @@ def test_the_kept_directory_of_another_zip_is_not_used(
     assert ucf101.zip.requests[0].headers["range"].startswith("bytes=-")
 
 
+def patched(content: bytes, place: int, form: str, *values: int) -> bytes:
+    """A zip with some numbers changed, counted from its central directory, or below 0 its end."""
+    changed = bytearray(content)
+    end = changed.rfind(b"PK\5\6")
+    (directory,) = struct.unpack_from("<I", changed, end + 16)
+    struct.pack_into(form, changed, directory + place if place >= 0 else end - place, *values)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("place", "form", "values"),
+    [
+        (-16, "<I", (9_000_000,)),  # the directory lies elsewhere: members before the start
+        (-12, "<I", (2**31,)),  # the directory is huge
+        (42, "<I", (2**32 - 2,)),  # a member behind the end
+        (8, "<H", (1,)),  # encrypted
+        (10, "<H", (zipfile.ZIP_BZIP2,)),
+        (10, "<H", (zipfile.ZIP_LZMA,)),
+        (10, "<H", (99,)),
+        (16, "<I", (1234,)),  # another CRC-32
+        (20, "<I", (0,)),  # no compressed bytes
+        (24, "<I", (0,)),  # no bytes
+        (6, "<H", (200,)),  # a later version of the format
+    ],
+)
+def test_a_zip_that_lies_is_refused_and_never_kept_for_good(
+    ucf101: Hosts, place: int, form: str, values: tuple[int, ...]
+) -> None:
+    good = packed(v_CricketShot_g04_c02=content_of(ONE))
+    ucf101.archive.content = patched(good, place, form, *values)
+    assert "cannot be fetched" in sentence(fetch_one(source="zip"))
+    assert list(clips_dir().iterdir()) == []
+    ucf101.archive.content = good
+    ucf101.archive.etag = '"mended"'
+    assert fetch_one(source="zip").path is not None
+
+
+def test_a_member_that_needs_a_password_is_told_as_such(ucf101: Hosts) -> None:
+    good = packed(v_CricketShot_g04_c02=content_of(ONE))
+    ucf101.archive.content = patched(good, 8, "<H", 1)
+    assert "packed in a way that i3d does not read" in sentence(fetch_one(source="zip"))
+
+
+def test_a_directory_that_is_too_large_is_not_fetched(ucf101: Hosts) -> None:
+    good = packed(v_CricketShot_g04_c02=content_of(ONE))
+    ucf101.archive.content = bytes(10_000_000) + patched(good, -12, "<I", 9_000_000)
+    assert "its directory is too large" in sentence(fetch_one(source="zip"))
+    assert len(ucf101.zip.requests) == 1
+
+
+def test_a_host_that_is_silent_is_not_asked_for_the_directory_again(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_one(CRICKET[0], source="zip")
+    del ucf101.zip.requests[:]
+    monkeypatch.setenv("I3D_TIMEOUT", "0.1")
+    ucf101.archive.always = Fault(stall_after=-1)
+    assert "sent nothing" in sentence(fetch_one(source="zip"))
+    assert len(ucf101.zip.requests) == 2
+    assert (ucf101_dir() / "zip-directory").is_file()
+
+
+def test_no_more_is_unpacked_than_a_member_claims(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = packed(v_CricketShot_g04_c02=bytes(50 * 2**20))
+    ucf101.archive.content = patched(bomb, 24, "<I", 1000)
+    sizes = []
+    decompress = zipfile._get_decompressor  # type: ignore[attr-defined]
+
+    class Counted:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def decompress(self, *arguments: Any) -> bytes:
+            content: bytes = self.inner.decompress(*arguments)
+            sizes.append(len(content))
+            return content
+
+    monkeypatch.setattr(zipfile, "_get_decompressor", lambda kind: Counted(decompress(kind)))
+    assert "damaged" in sentence(fetch_one(source="zip"))
+    assert 0 < sum(sizes) < 100_000
+
+
 def test_a_clip_that_the_zip_does_not_hold(ucf101: Hosts) -> None:
     assert "holds no such clip" in sentence(fetch_one("v_Biking_g01_c01", source="zip"))
 
@@ -355,6 +444,8 @@ def test_a_host_that_cannot_be_reached_is_left_for_the_rest_of_the_run(
 ) -> None:
     monkeypatch.setenv("I3D_UCF101_URL", "http://127.0.0.1:9/")
     notes = Notes()
+    assert fetch_one("v_Biking_g01_c01", progress=notes).error is not None
+    assert notes.notes == []  # nothing came from the other one either
     results = fetch(*CRICKET, progress=notes)
     assert {result.source for result in results} == {"zip"}
     (note,) = notes.notes
@@ -367,10 +458,10 @@ def test_where_no_host_can_be_used_the_first_clip_says_why_and_the_rest_is_not_t
 ) -> None:
     first, *rest = fetch(*CRICKET)
     text = sentence(first)
-    assert first.was_tried
+    assert not isinstance(first.error, ClipNotFetchedError)
     assert "index (127.0.0.1:9): 127.0.0.1:9 refuses the connection" in text
     assert "zip (127.0.0.1:9)" in text
-    assert [result.was_tried for result in rest] == [False] * 6
+    assert [type(result.error) for result in rest] == [ClipNotFetchedError] * 6
 
 
 def test_offline_nothing_is_asked_and_what_is_here_is_given(
@@ -379,7 +470,9 @@ def test_offline_nothing_is_asked_and_what_is_here_is_given(
     fetch_one()
     del ucf101.index.requests[:]
     monkeypatch.setenv("I3D_OFFLINE", "1")
-    missing, here = fetch(CRICKET[0], ONE)
+    notes = Notes()
+    missing, here = fetch(CRICKET[0], ONE, progress=notes)
+    assert notes.notes == []
     assert here.path == clips_dir() / ONE
     assert "offline" in sentence(missing)
     assert ucf101.index.requests + ucf101.zip.requests == []
@@ -458,8 +551,8 @@ def test_a_refused_certificate(
         text = sentence(fetch_one(source="index", trust=trust))
         assert host in text
         assert words in text
-        assert "--cafile" in text
-        assert "--insecure" in text
+        for way in ("--cafile FILE", "--source zip", "--insecure"):
+            assert way in text
         # the other source is tried by itself
         notes = Notes()
         results = fetch(*CRICKET[:3], trust=trust, progress=notes)
@@ -527,21 +620,56 @@ def test_a_disk_that_gets_full_stops_the_run(
     assert ".fetching" not in caught.value.message
 
 
-@pytest.mark.parametrize("kind", ["a file", "no permission"])
-def test_a_folder_that_cannot_be_written(ucf101: Hosts, tmp_path: Path, kind: str) -> None:
-    folder = tmp_path / "folder"
-    folder.touch()
-    if kind == "no permission":
-        folder = folder / "below"
-    with pytest.raises(CacheError, match="cannot be written"):
+@pytest.mark.parametrize("name", ["file", "file/below", "n" * 300])
+def test_a_folder_that_cannot_be_made(ucf101: Hosts, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CacheError, match="cannot be made or written"):
+        fetch_one(directory=tmp_path / name)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs permissions that hold"
+)
+def test_a_folder_that_is_closed(ucf101: Hosts, tmp_path: Path) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0)
+    with pytest.raises(CacheError, match="cannot be made or written"):
         fetch_one(directory=folder)
+    folder.chmod(0o700)
 
 
-def test_a_folder_in_the_place_of_a_clip(ucf101: Hosts) -> None:
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_what_stands_in_the_place_of_a_clip_costs_that_clip_alone(ucf101: Hosts, jobs: int) -> None:
     (clips_dir() / ONE / "something").mkdir(parents=True)
-    with pytest.raises(CacheError, match="cannot be written"):
-        fetch_one()
+    results = fetch(*CRICKET, jobs=jobs)
+    failed = [result for result in results if result.error is not None]
+    assert [result.clip.file_name for result in failed] == [ONE]
+    assert str(clips_dir() / ONE) in sentence(failed[0])
     (clips_dir() / ONE / "something").rmdir()
+
+
+def test_a_clip_that_another_process_has_just_put_there_is_taken(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = type(clips_dir()).replace
+
+    def in_use(self: Path, target: Path) -> Path:
+        """As on Windows, where a file that somebody reads can't be replaced."""
+        if target.name != ONE:
+            return replace(self, target)
+        target.write_bytes(content_of(ONE))
+        raise PermissionError(13, "in use")
+
+    monkeypatch.setattr(type(clips_dir()), "replace", in_use)
+    assert fetch_one(source="index").path == clips_dir() / ONE
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_with_the_name_of_a_clip_is_not_waited_for(ucf101: Hosts) -> None:
+    clips_dir().mkdir(parents=True)
+    os.mkfifo(clips_dir() / ONE)
+    assert local_clips(clips_named(ONE)) == {}
+    assert fetch_one().source == "index"  # it takes its place
 
 
 def test_who_stops_listening_stops_the_threads(ucf101: Hosts) -> None:
@@ -568,6 +696,27 @@ def test_a_mistake_in_the_settings_is_told_by_the_run(
 def test_a_mirror_may_end_on_a_slash_or_not(ucf101: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("I3D_UCF101_URL", ucf101.index.url + FOLDER.rstrip("/"))
     assert fetch_one(source="index").source == "index"
+
+
+@pytest.mark.parametrize("variable", ["I3D_UCF101_URL", "I3D_UCF101_ZIP_URL"])
+def test_a_mirror_that_is_no_address_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "bob:secret@mirror.example/ucf")
+    with pytest.raises(UsageError, match=variable) as caught:
+        fetch_one()
+    assert "secret" not in str(caught.value) + str(caught.value.hint)
+
+
+def test_a_host_that_is_silent_is_left_after_two_clips(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("I3D_TIMEOUT", "0.1")
+    for name in CRICKET:
+        ucf101.clip(name).always = Fault(stall_after=-1)
+    results = fetch(*CRICKET, jobs=1)
+    assert {result.source for result in results} == {"zip"}
+    assert set(ucf101.asked_for) == set(CRICKET[:2])
 
 
 def test_the_password_of_a_mirror_is_not_kept(

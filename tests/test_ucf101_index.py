@@ -91,6 +91,7 @@ def test_each_split_tests_on_its_seven_groups() -> None:
 )
 def test_a_clip_that_is_not_in_the_lists_is_in_no_subset(clip: Clip) -> None:
     assert [clip.subset(split) for split in (1, 2, 3)] == [None, None, None]
+    assert clip.subsets == (None, None, None)
 
 
 @pytest.mark.parametrize("split", [0, 4, -1])

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 import pytest
 
+from i3d.labels import load_labels
+
+import small_modules
 from videos import noise_image
 from web_server import Resource, WebServer, serve
 
@@ -141,3 +145,46 @@ def ucf101(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
     with serve_hosts() as hosts:
         point_to(hosts, monkeypatch)
         yield hosts
+
+
+KINETICS = load_labels("kinetics-400")
+COLORS = {"red": "diving cliff", "green": "playing cello", "blue": "bowling"}
+"""What the model that names colours says of clips of one colour."""
+
+
+@pytest.fixture(scope="session")
+def color_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model with the labels of Kinetics-400 that names colours."""
+    folder = tmp_path_factory.mktemp("models") / "colors"
+    positions = {color: KINETICS.index(label) for color, label in COLORS.items()}
+    return small_modules.write_color_module(folder, positions)
+
+
+@pytest.fixture(scope="session")
+def colored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Clips of one colour each."""
+    contents = {}
+    for color, bgr in {"red": (0, 0, 255), "green": (0, 255, 0), "blue": (255, 0, 0)}.items():
+        path = tmp_path_factory.mktemp("clips") / "clip.avi"
+        writer = cv2.VideoWriter(
+            str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"XVID"), 25.0, (320, 240)
+        )
+        for _ in range(12):
+            writer.write(np.full((240, 320, 3), bgr, np.uint8))
+        writer.release()
+        contents[color] = path.read_bytes()
+    return contents
+
+
+@pytest.fixture
+def colored_hosts(ucf101: Hosts, colored: dict[str, bytes]) -> Hosts:
+    """Three clips that the model names right, one that it does not, one without a label."""
+    for name, color in {
+        "v_CliffDiving_g02_c03": "red",
+        "v_PlayingCello_g11_c02": "green",
+        "v_PlayingCello_g11_c03": "green",
+        "v_Bowling_g01_c01": "red",
+        "v_Billiards_g01_c01": "blue",
+    }.items():
+        ucf101.index.resources[f"{FOLDER}{name}.avi"] = Resource(colored[color])
+    return ucf101

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from i3d.errors import ArchiveError, CacheError
+from i3d.scratch import FULL_DISK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,10 +65,6 @@ _REFUSED_NAMES = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL})
 
 _ZIP_ENTRY = b"PK\1\2"
 """Stands before each entry of a zip archive's list of contents."""
-
-_FULL_DISK = frozenset(
-    code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
-)
 
 
 def unpack(
@@ -366,7 +363,7 @@ def _empty(folder: Path) -> None:
 
 
 def _cannot_write(folder: Path, error: OSError) -> CacheError:
-    if error.errno in _FULL_DISK:
+    if error.errno in FULL_DISK:
         return CacheError(
             f"The disk of the folder {folder} is full.",
             hint="Make room, or choose a folder on another disk in I3D_CACHE_DIR.",

@@ -9,9 +9,10 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar, Literal, TypeAlias
 
-DownloadFailure: TypeAlias = Literal["certificate", "unreachable", "missing", "other"]
+DownloadFailure: TypeAlias = Literal["certificate", "unreachable", "silent", "missing", "other"]
 """Why an address gave no file: its host's certificate is not trusted; no connection to the host
-can be made, or none is allowed; the host has no such file (404, 410); anything else."""
+can be made, or none is allowed; the host was silent for too long; it has no such file (404, 410);
+anything else."""
 
 
 class ExitCode(IntEnum):

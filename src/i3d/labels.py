@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.errors import ModelLoadError, UsageError
 from i3d.names import unknown_name
+from i3d.paths import package_data_dir
 
 if TYPE_CHECKING:
     import os
@@ -75,7 +75,7 @@ def load_labels(name: str = "kinetics-400") -> tuple[str, ...]:
     if name not in LABEL_LISTS:
         raise unknown_name("label list", name, LABEL_LISTS)
     spec = LABEL_LISTS[name]
-    text = (resources.files("i3d") / "data" / spec.file).read_text(encoding="utf-8")
+    text = (package_data_dir() / spec.file).read_text(encoding="utf-8")
     if hashlib.sha256(text.encode()).hexdigest() != spec.sha256:
         raise ModelLoadError(
             f"The label list {name} of this installation is damaged: its content changed.",

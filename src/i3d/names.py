@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from i3d.errors import UnknownNameError
@@ -21,6 +20,8 @@ def similar_names(name: str, known: Iterable[str]) -> list[str]:
     Returns:
         Up to three of them, the most similar one first.
     """
+    from difflib import get_close_matches
+
     folded = {candidate.casefold(): candidate for candidate in known}
     return [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
 

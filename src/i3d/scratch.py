@@ -5,6 +5,7 @@ What a killed process leaves behind is removed by the next one on the same machi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -14,12 +15,20 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from filelock import BaseFileLock
+
+FULL_DISK = frozenset(
+    code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
+)
+"""What systems say where a disk, or the user's part of it, is full."""
+
+_NO_FSYNC = frozenset({errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL)})
+"""What they say of files on disks that know no `fsync`, such as some network drives."""
 
 PREFIX = ".fetching-"
 """How the names of private folders start: hidden, and told from a user's own."""
@@ -70,9 +79,7 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         with private.open("xb") as file:
             file.write(content)
-            file.flush()
-            with suppress(OSError):  # some network drives can't
-                os.fsync(file.fileno())
+            write_through(file)
         private.replace(path)
     finally:
         with suppress(OSError):
@@ -86,6 +93,20 @@ def _remove_abandoned(root: Path, prefix: str) -> None:
             is_old = time.time() - folder.stat().st_mtime > ABANDONED_SECONDS
             if is_old or (folder.name.startswith(_own_prefix()) and _is_left(folder)):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_through(file: IO[bytes]) -> None:
+    """Have what was written on the disk before a name says that it is.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    file.flush()
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise
 
 
 def _make(root: Path) -> tuple[Path, BaseFileLock]:

@@ -1,6 +1,7 @@
 """The `i3d` command: the only place that imports click, prints, or exits.
 
-Commands import what they need when they run, so that `i3d --help` stays fast.
+Commands are imported when they are asked for, and import what they need when they run, so that
+`i3d --help`, `i3d labels` and `i3d ucf list` stay fast.
 """
 
 from __future__ import annotations
@@ -8,18 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 
 import click
 
 from i3d import __version__
-from i3d.cli.classify import classify_command
-from i3d.cli.doctor import doctor_command
 from i3d.cli.errors import ErrorGroup
-from i3d.cli.labels import labels_command
-from i3d.cli.model import model_group
-from i3d.cli.ucf import ucf_group
-from i3d.cli.ucf_eval import eval_command
+from i3d.cli.lazy import LazyCommand, LazyGroup
 from i3d.errors import ExitCode
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -27,12 +22,41 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EPILOG = """\
 \b
 Exit codes: 0 ok, 1 a bug, 2 usage, 3 video, 4 unknown name, 5 transfer, cache or output,
-6 engine or model, 7 some of several videos failed, 130 Ctrl-C, 141 output closed,
+6 engine or model, 7 some of several videos or clips failed, 130 Ctrl-C, 141 output closed,
 129 and 143 ended by a signal.
 """
 
 
-@click.group(cls=ErrorGroup, context_settings=CONTEXT, epilog=EPILOG)
+COMMANDS = {
+    "classify": LazyCommand(
+        "i3d.cli.classify",
+        "classify_command",
+        "Say what happens in videos: the most likely labels of each.",
+    ),
+    "doctor": LazyCommand(
+        "i3d.cli.doctor",
+        "doctor_command",
+        "Check this machine, and print a report to paste into a bug report.",
+    ),
+    "labels": LazyCommand(
+        "i3d.cli.labels",
+        "labels_command",
+        "List the labels that a model knows, each after its number.",
+    ),
+    "model": LazyCommand("i3d.cli.model", "model_group", "Fetch, check and keep models."),
+    "ucf": LazyCommand(
+        "i3d.cli.ucf",
+        "ucf_group",
+        "Browse UCF101, fetch its clips, measure a model on them.",
+    ),
+}
+
+
+class _I3DGroup(ErrorGroup, LazyGroup):
+    """All of `i3d`."""
+
+
+@click.group(cls=_I3DGroup, lazy=COMMANDS, context_settings=CONTEXT, epilog=EPILOG)
 @click.version_option(__version__, prog_name="i3d", message="%(prog)s %(version)s")
 def cli() -> None:
     """What is happening in this video?
@@ -40,14 +64,6 @@ def cli() -> None:
     Classifies videos with DeepMind's I3D network (400 human actions of Kinetics), or other video
     models in TensorFlow's format, or the small model of camera moves that ships with i3d.
     """
-
-
-cli.add_command(classify_command)
-cli.add_command(labels_command)
-cli.add_command(model_group)
-ucf_group.add_command(eval_command)
-cli.add_command(ucf_group)
-cli.add_command(doctor_command)
 
 
 def main() -> None:
@@ -65,6 +81,8 @@ def main() -> None:
     try:
         cli(prog_name="i3d")
     except Exception:  # noqa: BLE001  (the last stop of every bug)
+        import traceback
+
         traceback.print_exc()
         click.echo(
             "\nThis is a bug in i3d: please report it with the text above and "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -13,7 +12,7 @@ from i3d.catalog import DEFAULT_MODEL
 from i3d.cli.completion import complete_files, complete_models
 from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.options import offline_option, verbose_option
-from i3d.cli.output import Output
+from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_videos import fetch_named_clips, find_clips
 from i3d.errors import (
@@ -192,7 +191,7 @@ def classify_command(
         get_recipe(options["recipe"]), fps=options["fps"], input_range=options["input_range"]
     )
     clips = find_clips(videos)
-    format_name = format_name or _format_of(output)
+    format_name = format_name or format_of(output, FORMATS)
     with Output(output, inputs=videos, utf8=format_name != "table") as destination:
         report = make_report(format_name, table_style(to_file=destination.is_file))
         errors: list[I3DError] = []
@@ -273,12 +272,6 @@ def load_classifier(model: str, label_file: str | None, progress: Progress) -> C
     for note in classifier.notes:
         show_note(note)
     return classifier
-
-
-def _format_of(output: str | None) -> str:
-    """The format that an output file's suffix asks for."""
-    suffix = "" if output is None else Path(output).suffix.lower().lstrip(".")
-    return suffix if suffix in FORMATS else "table"
 
 
 def table_style(*, to_file: bool) -> TableStyle:

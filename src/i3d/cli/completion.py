@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from click.shell_completion import CompletionItem
-
-from i3d.catalog import CATALOG
-
 if TYPE_CHECKING:
     import click
+    from click.shell_completion import CompletionItem
 
 
 def complete_files(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Leave it to the shell, which knows files best."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -23,6 +22,10 @@ def complete_models(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Names in the catalogue, else folders."""
+    from click.shell_completion import CompletionItem
+
+    from i3d.catalog import CATALOG
+
     names = [CompletionItem(name) for name in CATALOG if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="dir")]
 
@@ -31,6 +34,8 @@ def complete_clips(
     _ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Categories of UCF101, or, from `v_` on, clips."""
+    from click.shell_completion import CompletionItem
+
     from i3d.ucf101 import load_index
 
     index = load_index()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from i3d.errors import ExitCode, I3DError, OutputError
+from i3d.errors import ExitCode, I3DError, OutputError, UserInterruptError
 from i3d.report.escaping import printable
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def _ends_in_exit() -> Iterator[None]:
     except I3DError as error:
         if os.environ.get("I3D_DEBUG"):
             raise
-        show_error(error)
+        if isinstance(error, UserInterruptError):
+            _say(error.message)
+        else:
+            show_error(error)
         raise click.exceptions.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
         _say("Interrupted.")
@@ -69,8 +72,12 @@ def _ends_in_exit() -> Iterator[None]:
 
 def _say(line: str) -> None:
     """Print to standard error; where that is full or gone, the exit code must do."""
+    if sys.stderr is None:  # closed by the shell: `2>&-`
+        return
     with suppress(OSError):
-        click.echo(line, err=True)
+        # Not err=True: during a progress display `sys.stderr` is Rich's, which puts the line above
+        # the display, and click would look for another stream behind it.
+        click.echo(line, file=sys.stderr, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def show_error(error: I3DError) -> None:

@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import sys
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from i3d.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -52,6 +51,8 @@ class Output:
                 raise self._cannot_write(OSError(errno.EBADF, os.strerror(errno.EBADF)))
             _prepare_stdout(utf8=utf8)
             return
+        import tempfile  # here, for most commands write to standard output
+
         _check_target(self._target, inputs)
         try:
             if self._target.exists() and not self._target.is_file():
@@ -128,6 +129,20 @@ class Output:
             f"The result cannot be written to {where}: {error.strerror or error}.",
             hint="Make room on the disk, or write to another place.",
         )
+
+
+def format_of(output: str | None, formats: Collection[str]) -> str:
+    """The format that an output file's suffix asks for.
+
+    Args:
+        output: The file; None for none.
+        formats: The formats there are; a suffix in upper case means the same.
+
+    Returns:
+        One of `formats`; `table` for a name without a suffix, or with another one.
+    """
+    suffix = "" if output is None else Path(output).suffix.lower().lstrip(".")
+    return suffix if suffix in formats else "table"
 
 
 def _prepare_stdout(*, utf8: bool) -> None:

@@ -9,22 +9,33 @@ from typing import TYPE_CHECKING
 import click
 
 from i3d.cli.completion import complete_clips
-from i3d.cli.errors import show_error, show_note
+from i3d.cli.errors import show_note, show_warning
+from i3d.cli.lazy import LazyCommand, LazyGroup
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_options import split_options, transfer_options, trust_of, trust_options
-from i3d.errors import PartialFailureError, UsageError
+from i3d.errors import CacheError, UsageError
 
 if TYPE_CHECKING:
     from i3d.download import Trust
-    from i3d.errors import I3DError
     from i3d.ucf101_files.live_index import LiveIndex
 
 _FORMATS = ("table", "names", "json", "csv")
 
 
-@click.group("ucf")
+@click.group(
+    "ucf",
+    cls=LazyGroup,
+    lazy={
+        "eval": LazyCommand(
+            "i3d.cli.ucf_eval",
+            "eval_command",
+            "Measure a model on UCF101: how often is the right label first, or among the first "
+            "five?",
+        )
+    },
+)
 def ucf_group() -> None:
     """Browse UCF101, fetch its clips, measure a model on them.
 
@@ -71,7 +82,6 @@ def list_command(
     """
     from i3d.report import ucf101 as report
     from i3d.ucf101 import select_clips
-    from i3d.ucf101_files.folder import local_clips
     from i3d.ucf101_files.live_index import current_index
 
     if refresh:
@@ -82,8 +92,16 @@ def list_command(
     clips = select_clips(index, terms, split=split, subset=subset)
     # Looking for 13,320 files takes a tenth of a second, which only some lists are worth.
     is_of_one_category = len({clip.category for clip in clips}) == 1
-    is_wanted = cached or format_name in ("json", "csv") or is_of_one_category
-    local = local_clips(clips) if is_wanted else {}
+    local = {}
+    if cached or format_name in ("json", "csv") or (format_name == "table" and is_of_one_category):
+        from i3d.ucf101_files.folder import local_clips
+
+        try:
+            local = local_clips(clips)
+        except CacheError as error:
+            if cached:
+                raise
+            show_warning(error.message)
     if cached:
         clips = tuple(clip for clip in clips if clip in local)
     with Output(None, utf8=format_name != "table") as output:
@@ -105,7 +123,7 @@ def list_command(
 @click.option(
     "--to",
     "directory",
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False),
     metavar="DIR",
     help="Put the files here, not in the cache.",
 )
@@ -116,7 +134,7 @@ def fetch_command(
     terms: tuple[str, ...],
     split: int | None,
     subset: str | None,
-    directory: Path | None,
+    directory: str | None,
     source: str | None,
     jobs: int,
     cafile: Path | None,
@@ -129,20 +147,21 @@ def fetch_command(
     (CricketShot), a pattern ("*Shot*"), or all clips of a --split. What is there already, and
     whole, is not fetched again. A clip that can't be had does not stop the others.
     """
+    from i3d.cli.clip_failures import ClipFailures
     from i3d.ucf101 import select_clips
     from i3d.ucf101_files.fetching import fetch_clips
     from i3d.ucf101_files.live_index import current_index
 
+    if directory == "":
+        raise click.BadParameter("is empty.", param_hint="--to")
     if not terms and split is None:
         raise UsageError(
             "Which clips? None was named.",
             hint="Name clips, categories or patterns, or a --split. List them with: i3d ucf list",
         )
     clips = select_clips(current_index(), terms, split=split, subset=subset)
-    if directory is not None and directory.exists() and not directory.is_dir():
-        raise UsageError(f"{directory} is not a folder.", hint="Give a folder with --to.")
     trust = trust_of(cafile, insecure=insecure)
-    failures = Failures(len(clips))
+    failures = ClipFailures("fetched", len(clips))
     with libraries_silenced(verbose=verbose), Output(None, utf8=False) as output:
         # A path in the middle of a progress display could not be read.
         is_terminal = sys.stdout.isatty()
@@ -150,14 +169,14 @@ def fetch_command(
         try:
             for fetched in fetch_clips(
                 clips,
-                directory=directory,
+                directory=None if directory is None else Path(directory),
                 source=source,
                 trust=trust,
                 jobs=jobs,
                 progress=progress_on_terminal(),
             ):
                 if fetched.error is not None:
-                    failures.add(fetched.error, was_tried=fetched.was_tried)
+                    failures.add(fetched.clip.name, fetched.error)
                 elif is_terminal:
                     paths.append(fetched.path)
                 else:
@@ -174,7 +193,7 @@ def fetch_command(
 def path_command(terms: tuple[str, ...]) -> None:
     """Print the folder of fetched clips, or the paths of those that were fetched.
 
-    The folder holds nothing but clips: remove them from it as you like.
+    Clips can be removed from the folder as you like.
     """
     from i3d.ucf101 import select_clips
     from i3d.ucf101_files.folder import clips_dir, local_path
@@ -186,43 +205,6 @@ def path_command(terms: tuple[str, ...]) -> None:
             return
         paths = [local_path(clip) for clip in select_clips(current_index(), terms)]
         output.write("".join(f"{path}\n" for path in paths))
-
-
-class Failures:
-    """Clips that could not be had: told as they come, and counted for the exit code.
-
-    Args:
-        num_clips: How many were wanted.
-    """
-
-    def __init__(self, num_clips: int) -> None:
-        self._num_clips = num_clips
-        self._errors: list[I3DError] = []
-        self._num_untried = 0
-
-    def add(self, error: I3DError, *, was_tried: bool = True) -> None:
-        """Take an error; say it now, unless it will be what the command ends with."""
-        self._errors.append(error)
-        if not was_tried:
-            self._num_untried += 1
-        elif self._num_clips > 1:
-            show_error(error)
-
-    def finish(self) -> None:
-        """Raise what the command ends with, if anything failed."""
-        if self._num_untried:
-            show_note(
-                f"{self._num_untried} more {'was' if self._num_untried == 1 else 'were'} not "
-                "tried, for no source can be used."
-            )
-        if not self._errors:
-            return
-        if self._num_clips == 1:
-            raise self._errors[0]
-        raise PartialFailureError(
-            f"{len(self._errors)} of {self._num_clips} clips could not be fetched.",
-            hint="The reason for each stands above. Run it again for those alone.",
-        )
 
 
 def _refresh(trust: Trust) -> None:

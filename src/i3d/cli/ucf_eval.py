@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from i3d.catalog import DEFAULT_MODEL
+from i3d.catalog import CATALOG, DEFAULT_MODEL
 from i3d.cli.classify import load_classifier, table_style
+from i3d.cli.clip_failures import ClipFailures
 from i3d.cli.completion import complete_clips, complete_files, complete_models
-from i3d.cli.errors import show_error
 from i3d.cli.options import offline_option, verbose_option
-from i3d.cli.output import Output
+from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_options import split_options, transfer_options, trust_of
-from i3d.errors import I3DError, OutputError, PartialFailureError, UserInterruptError
+from i3d.errors import I3DError, OutputError, UserInterruptError
 from i3d.recipes import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from i3d.evaluation import ClipFailure, Evaluation, Evaluator
+    from i3d.evaluation import Evaluation, Evaluator
     from i3d.ucf101 import Clip
 
 DEFAULT_SAMPLE = 50
@@ -49,8 +50,8 @@ Examples:
     "--sample",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Only N of them, by chance. Default: {DEFAULT_SAMPLE} where neither names nor a --split "
-    "are given, else all.",
+    help="Only N of those that have a label that counts, by chance. Default: "
+    f"{DEFAULT_SAMPLE} where neither names nor a --split are given, else all.",
 )
 @click.option(
     "--seed",
@@ -139,7 +140,7 @@ def eval_command(
         raise click.BadParameter("is empty.", param_hint="--output")
     if sample is None and not terms and split is None:
         sample = DEFAULT_SAMPLE
-    clips = _choose(terms, split, subset, sample, seed, relations, model)
+    clips = _choose(terms, split, subset, relations, model, label_file)
     selection = {
         "terms": list(terms),
         "split": split,
@@ -149,9 +150,9 @@ def eval_command(
         "num_clips": len(clips),
     }
     trust = trust_of(cafile, insecure=insecure)
-    suffix = "" if output is None else output.rpartition(".")[2].lower()
-    format_name = format_name or (suffix if suffix in _FORMATS else "table")
+    format_name = format_name or format_of(output, _FORMATS)
     evaluators: list[Evaluator] = []
+    failures = ClipFailures("evaluated")
     stopped_by: I3DError | None = None
     with Output(output, utf8=format_name != "table") as destination:
         try:
@@ -159,10 +160,12 @@ def eval_command(
                 _evaluate(
                     clips,
                     evaluators,
+                    failures,
                     model=model,
                     label_file=label_file,
                     recipes=tuple(dict.fromkeys(recipes)),
                     relations=relations,
+                    sample=None if sample is None else (sample, seed),
                     again=again,
                     transfer={"source": source, "trust": trust, "jobs": jobs},
                 )
@@ -178,52 +181,57 @@ def eval_command(
             destination.write(_render(format_name, evaluations, selection, stopped_by, destination))
         if is_known:  # else a file that was there before is worth more
             destination.finish()
-    if stopped_by is not None:
-        raise stopped_by
-    failures = [failure for evaluation in evaluations for failure in evaluation.failures]
-    if failures:
-        num_wanted = sum(len(each.results) + len(each.failures) for each in evaluations)
-        if num_wanted == 1:
-            raise failures[0].error
-        raise PartialFailureError(
-            f"{len(failures)} of {num_wanted} clips could not be evaluated, and are in no number.",
-            hint="The reason for each stands above. Run it again for those alone.",
-        )
+    failures.finish(stopped_by)
 
 
 def _choose(
     terms: Sequence[str],
     split: int | None,
     subset: str | None,
-    sample: int | None,
-    seed: int,
     relations: Sequence[str],
     model: str,
+    label_file: str | None,
 ) -> tuple[Clip, ...]:
-    """The clips to evaluate; what can't be evaluated is told before a model is fetched."""
-    from i3d.evaluation import find_targets
-    from i3d.labels import load_labels
-    from i3d.ucf101 import sample_clips, select_clips
-    from i3d.ucf101_files.live_index import current_index
+    """The clips that are asked for; what can't be evaluated is told before a model is fetched.
 
-    clips = select_clips(current_index(), terms, split=split, subset=subset)
-    targets = find_targets(clips, load_labels("kinetics-400"), relations, model)
-    return clips if sample is None else sample_clips(targets.clips, sample, seed)
+    They are of the embedded index alone, so that the same command means the same clips anywhere.
+    """
+    from i3d.evaluation import find_targets
+    from i3d.ucf101 import load_index, select_clips
+
+    clips = select_clips(load_index(), terms, split=split, subset=subset)
+    find_targets(clips, _expected_labels(model, label_file), relations, model)
+    return clips
+
+
+def _expected_labels(model: str, label_file: str | None) -> tuple[str, ...]:
+    """The labels of a model that is not loaded yet: no less than those of its own that count."""
+    from i3d.labels import load_labels, read_labels
+
+    if label_file is None and model in CATALOG:
+        return load_labels(CATALOG[model].label_list)
+    # A pipe can be read only once, and that is when the model is loaded.
+    if label_file is not None and os.path.isfile(label_file):  # noqa: PTH113  (no error on any name)
+        return read_labels(label_file)
+    # Not known. All labels that stand for categories are of Kinetics-400.
+    return load_labels("kinetics-400")
 
 
 def _evaluate(
     clips: Sequence[Clip],
     evaluators: list[Evaluator],
+    failures: ClipFailures,
     *,
     model: str,
     label_file: str | None,
     recipes: Sequence[str],
     relations: Sequence[str],
+    sample: tuple[int, int] | None,
     again: bool,
     transfer: dict[str, Any],
 ) -> None:
     """Run an evaluation for each recipe; they are in `evaluators` also after an exception."""
-    from i3d.evaluation import Evaluator
+    from i3d.evaluation import Evaluator, Sample
     from i3d.paths import ucf101_dir
     from i3d.ucf101_files.fetching import fetch_clips
     from i3d.ucf101_files.folder import find_clip
@@ -236,19 +244,17 @@ def _evaluate(
             classifier,
             fetch=partial(fetch_clips, progress=progress, **transfer),
             relations=relations,
+            sample=None if sample is None else Sample(*sample),
             recipe=recipe,
             journal_dir=ucf101_dir() / "evaluations",
             again=again,
             local=find_clip,
-            on_failure=_tell,
+            on_failure=lambda failure: failures.add(failure.clip.name, failure.error),
             progress=progress,
         )
+        failures.num_wanted = len(evaluator.clips)
         evaluators.append(evaluator)
         evaluator.run()
-
-
-def _tell(failure: ClipFailure) -> None:
-    show_error(failure.error)
 
 
 def _render(

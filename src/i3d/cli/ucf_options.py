@@ -80,4 +80,6 @@ def trust_of(cafile: Path | None, *, insecure: bool) -> Trust:
             "Certificates are not checked (--insecure): anybody on the way can change what is "
             "fetched."
         )
-    return Trust(cafile=cafile, verify=not insecure)
+    trust = Trust(cafile=cafile, verify=not insecure)
+    trust.check()
+    return trust

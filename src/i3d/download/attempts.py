@@ -146,5 +146,6 @@ def stalled(amount: str, patience_seconds: float) -> AttemptError:
         f"the server sent {amount} for {seconds_text(patience_seconds)}",
         hint="Try again later, or give the server more time with I3D_TIMEOUT (seconds).",
         is_transient=True,
+        kind="silent",
         is_stall=True,
     )

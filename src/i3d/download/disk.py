@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from i3d.errors import CacheError
+from i3d.scratch import FULL_DISK, write_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +21,6 @@ PREFIX = ".i3d-"
 CHUNK_BYTES = 2**20
 """How much of a file is read at once."""
 
-_FULL_DISK = frozenset(
-    code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
-)
-_NO_FSYNC = frozenset({errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL)})
-
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
@@ -33,7 +28,7 @@ def explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL_DISK:
+        if error.errno in FULL_DISK:
             raise CacheError(
                 f"The disk of the folder {folder} is full.",
                 hint="Make room, or choose a folder on another disk in I3D_CACHE_DIR.",
@@ -42,16 +37,6 @@ def explained(folder: Path) -> Iterator[None]:
             f"The folder {folder} cannot be written: {error.strerror or error}.",
             hint="Choose another one in I3D_CACHE_DIR.",
         ) from error
-
-
-def write_through(file: IO[bytes]) -> None:
-    """Have what was written on the disk before a name says that it is."""
-    file.flush()
-    try:
-        os.fsync(file.fileno())
-    except OSError as error:
-        if error.errno not in _NO_FSYNC:
-            raise
 
 
 def copy_whole(source: Path, target: Path) -> None:

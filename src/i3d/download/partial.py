@@ -21,9 +21,9 @@ from i3d.download.disk import (
     common_folder,
     copy_whole,
     explained,
-    write_through,
 )
 from i3d.errors import CacheError
+from i3d.scratch import write_through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

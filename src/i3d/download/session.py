@@ -112,6 +112,11 @@ def open_session(trust: Trust) -> requests.Session:
     return session
 
 
+def check_trust(trust: Trust) -> None:
+    """Raise AttemptError where the certificates that the user named can't be read."""
+    _tls_context(trust)
+
+
 def _tls_context(trust: Trust) -> ssl.SSLContext:
     if not trust.verify:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from i3d.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,6 +21,19 @@ class Trust:
     verify: bool = True
     """False: any certificate will do, of any host, and `cafile` does not matter. Whoever is on the
     way can then read and change what is sent. Nothing here warns of it: the caller must."""
+
+    def check(self) -> None:
+        """Raise UsageError where `cafile` can't be read, or holds no certificate."""
+        if self.cafile is None:
+            return
+        from i3d.download.attempts import AttemptError
+        from i3d.download.session import check_trust
+
+        try:
+            check_trust(self)
+        except AttemptError as error:
+            reason = error.reason[:1].upper() + error.reason[1:]
+            raise UsageError(f"{reason}.", hint=error.hint) from error
 
 
 SYSTEM_TRUST = Trust()

@@ -23,7 +23,7 @@ from i3d.evaluation.measures import (
     compare,
 )
 from i3d.evaluation.settings import DEFAULT_RELATIONS, RELATIONS, Settings
-from i3d.evaluation.targets import Targets, find_targets
+from i3d.evaluation.targets import Sample, Targets, find_targets
 from i3d.progress import NO_PROGRESS
 from i3d.recipes import DEFAULT_RECIPE
 
@@ -49,6 +49,7 @@ __all__ = [
     "Evaluator",
     "Guess",
     "LeftOut",
+    "Sample",
     "Settings",
     "Targets",
     "compare",
@@ -63,6 +64,7 @@ def evaluate(
     *,
     fetch: Callable[[Sequence[Clip]], Iterable[FetchedClip]],
     relations: Collection[str] = DEFAULT_RELATIONS,
+    sample: Sample | None = None,
     recipe: str = DEFAULT_RECIPE,
     journal_dir: Path | None = None,
     again: bool = False,
@@ -78,10 +80,12 @@ def evaluate(
     Args:
         clips: Which clips; one that is named twice counts once.
         classifier: A loaded model.
-        fetch: Gives the files of clips, such as `i3d.ucf101_files.fetch_clips`. It is called at
-            most once, with the clips that the journal does not answer for.
+        fetch: Gives the files of clips, such as `i3d.ucf101_files.fetching.fetch_clips`. It is
+            called at most once, with the clips that the journal does not answer for.
         relations: Which Kinetics labels count for a category, of `RELATIONS`. Of several labels
             any will do.
+        sample: Take only some of the clips, by chance, out of those whose category has a label
+            that counts; None for all of them.
         recipe: Name of the preprocessing, see `i3d.recipes`.
         journal_dir: Folder of the journals, made where it is missing; None to keep none.
         again: Classify every clip, whatever the journal says. What is found is written to it, and
@@ -94,11 +98,11 @@ def evaluate(
         progress: Who wants to know.
 
     Returns:
-        The results and failures in the order of `clips`.
+        The results and failures in the order of `clips`; those of a sample in its random order.
 
     Raises:
-        UsageError: No clips, no or unknown relations, or none of the clips' categories has a
-            label that counts. Nothing has been fetched or run then.
+        UsageError: No clips, no or unknown relations, a sample of less than one, or none of the
+            clips' categories has a label that counts. Nothing has been fetched or run then.
         UnknownNameError: There is no such recipe.
         CacheError: The journal can't be read or written.
         EngineError: The engine can't run anything.
@@ -110,6 +114,7 @@ def evaluate(
         classifier,
         fetch=fetch,
         relations=relations,
+        sample=sample,
         recipe=recipe,
         journal_dir=journal_dir,
         again=again,

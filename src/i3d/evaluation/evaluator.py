@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.classifier import Classifier
+    from i3d.evaluation.targets import Sample
     from i3d.progress import Progress
     from i3d.ucf101 import Clip
     from i3d.ucf101_files.fetching import FetchedClip
@@ -45,6 +46,7 @@ class Evaluator:
         classifier: A loaded model.
         fetch: Gives the files of clips.
         relations: Which labels count.
+        sample: Take only some of the clips that can be evaluated.
         recipe: Name of the preprocessing.
         journal_dir: Folder of the journals; None to keep none.
         again: Classify every clip, whatever the journal says.
@@ -64,6 +66,7 @@ class Evaluator:
         *,
         fetch: Callable[[Sequence[Clip]], Iterable[FetchedClip]],
         relations: Collection[str] = DEFAULT_RELATIONS,
+        sample: Sample | None = None,
         recipe: str = DEFAULT_RECIPE,
         journal_dir: Path | None = None,
         again: bool = False,
@@ -85,11 +88,17 @@ class Evaluator:
             classifier.predictor.labels,
             self._settings.relations,
             classifier.model.name,
+            sample,
         )
         self._journal = None if journal_dir is None else Journal(journal_dir, self._settings)
         self._known: dict[str, Entry] = {}
         self._results: dict[Clip, ClipResult] = {}
         self._failures: dict[Clip, ClipFailure] = {}
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips that are evaluated: those that a label counts for, or the sample of them."""
+        return self._targets.clips
 
     @property
     def evaluation(self) -> Evaluation:

@@ -82,7 +82,7 @@ class LeftOut:
 
     category: str
     num_clips: int
-    """How many of the chosen clips are in it."""
+    """How many of the chosen clips are in it; a sample is taken of the others."""
 
 
 @dataclass(frozen=True)

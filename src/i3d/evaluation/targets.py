@@ -10,7 +10,7 @@ from i3d.catalog import DEFAULT_MODEL
 from i3d.errors import UsageError
 from i3d.evaluation.measures import LeftOut
 from i3d.evaluation.settings import RELATIONS
-from i3d.ucf101 import load_index
+from i3d.ucf101 import load_index, sample_clips
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -19,30 +19,47 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Some clips by chance, see `i3d.ucf101.sample_clips`."""
+
+    count: int
+    """How many, at least 1; all clips where there are fewer."""
+    seed: int = 0
+    """Another one gives another sample."""
+
+
+@dataclass(frozen=True)
 class Targets:
     """What is to be evaluated."""
 
     clips: tuple[Clip, ...]
-    """The clips whose category has a label that counts, in the order in which they were given."""
+    """The clips whose category has a label that counts, in the order in which they were given; of a
+    sample, in its random order."""
     labels: Mapping[str, tuple[KineticsLabel, ...]]
     """Category -> the labels of the model that fit it, whether they count or not."""
     left_out: tuple[LeftOut, ...]
-    """Categories without a label that counts, by name."""
+    """Categories without a label that counts, by name, whether there is a sample or not."""
 
 
 def find_targets(
-    clips: Sequence[Clip], model_labels: Collection[str], relations: Collection[str], model: str
+    clips: Sequence[Clip],
+    model_labels: Collection[str],
+    relations: Collection[str],
+    model: str,
+    sample: Sample | None = None,
 ) -> Targets:
-    """Find the labels that count.
+    """Find the labels that count, and the clips that they count for.
 
     Args:
         clips: The clips that were chosen.
         model_labels: The labels of the model.
         relations: Which labels count.
         model: Name of the model, for messages.
+        sample: Take only some of the clips that a label counts for; None for all of them.
 
     Raises:
-        UsageError: There are no clips, or no label counts for any of them.
+        UsageError: There are no clips, or no label counts for any of them, or the sample is to
+            have less than one.
     """
     if not clips:
         raise UsageError(
@@ -63,8 +80,9 @@ def find_targets(
     if not counted:
         raise _nothing_counts(mapping, spoken, relations, model)
     left_out = Counter(clip.category for clip in clips if clip.category not in counted)
+    wanted = tuple(clip for clip in clips if clip.category in counted)
     return Targets(
-        clips=tuple(clip for clip in clips if clip.category in counted),
+        clips=wanted if sample is None else sample_clips(wanted, sample.count, sample.seed),
         labels=spoken,
         left_out=tuple(
             LeftOut(category, left_out[category])

@@ -2,14 +2,14 @@
 
 A report is a sequence of texts: `begin`, one `item` for each video, `end`. Together they are one
 document, whatever happened in between.
+
+Every command imports this package, for its escapes: a report's module is imported when it is made.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from i3d.report.as_csv import CsvReport
-from i3d.report.as_json import JsonLinesReport, JsonReport
 from i3d.report.as_table import TableReport, TableStyle
 
 if TYPE_CHECKING:
@@ -51,9 +51,15 @@ def make_report(format_name: str, style: TableStyle | None = None) -> Report:
     if format_name == "table":
         return TableReport(style or TableStyle())
     if format_name == "json":
+        from i3d.report.as_json import JsonReport
+
         return JsonReport()
     if format_name == "jsonl":
+        from i3d.report.as_json import JsonLinesReport
+
         return JsonLinesReport()
     if format_name == "csv":
+        from i3d.report.as_csv import CsvReport
+
         return CsvReport()
     raise ValueError(f"unknown format {format_name!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 from statistics import fmean
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from i3d.evaluation import compare
@@ -23,6 +24,9 @@ _ENDLESS = 10_000
 
 _NUMBERS_WIDTH = 31
 """Columns that the margin and the numbers of a row in the table of categories take."""
+
+_NARROWEST = 40
+"""Columns that names are wrapped to at least, as in the tables of `i3d classify`."""
 
 MAX_CONFUSIONS = 20
 """How many rows of confusions are shown; JSON and CSV hold all of them."""
@@ -48,11 +52,8 @@ def render(
         of = f" with {title}" if len(evaluations) > 1 else ""
         _confusions(page, evaluation, of)
         _failures(page, evaluation, of)
-    notes = [*_left_out(evaluations), *_resumed(evaluations)]
-    if notes:
-        page.gap()
-    for note in notes:
-        page.line(note)
+    _left_out(page, evaluations[0])
+    _resumed(page, evaluations)
     if error is not None:
         page.gap()
         page.line(f"Stopped here: {error.message}")
@@ -248,24 +249,39 @@ def _failures(page: _Page, evaluation: Evaluation, of: str) -> None:
         page.line(f"  {failure.clip.name}: {failure.error.message}")
 
 
-def _left_out(evaluations: Sequence[Evaluation]) -> list[str]:
-    left_out = evaluations[0].left_out
+def _left_out(page: _Page, evaluation: Evaluation) -> None:
+    """Count the categories first: with exact labels alone there are 54 of them."""
+    left_out = evaluation.left_out
     if not left_out:
-        return []
-    kinds = " or ".join(evaluations[0].settings.relations)
-    names = ", ".join(row.category for row in left_out)
+        return
+    page.gap()
+    count = f"{len(left_out)} categor{'y' if len(left_out) == 1 else 'ies'}"
     num_clips = sum(row.num_clips for row in left_out)
-    return [f"Left out, as the model has no {kinds} label for it: {names} ({_clips(num_clips)})."]
+    kinds = " or ".join(evaluation.settings.relations)
+    page.line(f"Left out, as the model has no {kinds} label: {count} ({_clips(num_clips)})")
+    for line in wrap(
+        ", ".join(row.category for row in left_out),
+        max(page.style.width, _NARROWEST),
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    ):
+        page.line(line)
 
 
-def _resumed(evaluations: Sequence[Evaluation]) -> list[str]:
-    titles = [f"{title}: " for title in _titles(evaluations)] if len(evaluations) > 1 else [""]
-    return [
-        f"{title}{evaluation.num_resumed} of {_clips(evaluation.num_clips)} were taken from an "
-        "earlier run."
-        for evaluation, title in zip(evaluations, titles, strict=True)
-        if evaluation.num_resumed
+def _resumed(page: _Page, evaluations: Sequence[Evaluation]) -> None:
+    several = len(evaluations) > 1
+    found = [
+        row for row in zip(evaluations, _titles(evaluations), strict=True) if row[0].num_resumed
     ]
+    if found:
+        page.gap()
+    for evaluation, title in found:
+        page.line(
+            f"{f'{title}: ' if several else ''}{evaluation.num_resumed} of "
+            f"{_clips(evaluation.num_clips)} were taken from an earlier run."
+        )
 
 
 def _titles(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -33,6 +33,9 @@ CSV_COLUMNS = (
     "num_frames_from_header",
 )
 
+_SPLIT_NAMES = tuple(map(str, SPLITS))
+"""What the JSON calls the splits: keys of its objects are text."""
+
 _NUM_SAMPLES = 2
 """File names shown for each category, where the terminal is wide enough; as in the tutorial."""
 
@@ -114,7 +117,7 @@ def clips_as_csv(index: Index, clips: Iterable[Clip], local: Mapping[Clip, Local
                 category.number,
                 clip.group,
                 clip.number,
-                *(clip.subset(split) for split in SPLITS),
+                *clip.subsets,
                 None if best is None else best.label,
                 None if best is None else best.relation,
                 None if here is None else encodable(str(here.path)),
@@ -172,7 +175,7 @@ def _clip_rows(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
             (
                 printable(clip.name),
                 str(clip.group),
-                *(clip.subset(split) or "-" for split in SPLITS),
+                *(subset or "-" for subset in clip.subsets),
                 "-" if frames is None else str(frames),
                 "no" if here is None else "yes",
             )
@@ -210,13 +213,13 @@ def _category_as_dict(category: Category, num_clips: int) -> dict[str, Any]:
 
 
 def _clip_as_dict(clip: Clip, here: LocalClip | None) -> dict[str, Any]:
-    splits = {str(split): clip.subset(split) for split in SPLITS}
+    subsets = clip.subsets
     return {
         "name": encodable(clip.name),
         "category": encodable(clip.category),
         "group": clip.group,
         "number": clip.number,
-        "splits": None if None in splits.values() else splits,
+        "splits": None if None in subsets else dict(zip(_SPLIT_NAMES, subsets, strict=True)),
         "path": None if here is None else encodable(str(here.path)),
         "num_frames_from_header": None if here is None else here.num_frames_from_header,
     }

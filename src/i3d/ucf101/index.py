@@ -105,7 +105,7 @@ class Index:
         """
         wanted: dict[str, set[Clip]] = {}
         names: dict[str, str] = {}
-        for clip in sorted(extra, key=lambda clip: clip.name):
+        for clip in sorted(extra):
             key = clip.category.lower()
             known = self._by_name.get(key)
             name = names.setdefault(key, clip.category if known is None else known.name)
@@ -123,8 +123,8 @@ class Index:
 
 
 def _extended(category: Category, extra: Iterable[Clip]) -> Category:
-    clips = sorted({*category.clips, *extra}, key=lambda clip: (clip.group, clip.number))
-    return Category(category.name, category.number, tuple(clips), category.labels)
+    clips = tuple(sorted({*category.clips, *extra}))
+    return Category(category.name, category.number, clips, category.labels)
 
 
 @cache

@@ -11,7 +11,7 @@ from i3d.errors import CacheError
 from i3d.progress import NO_PROGRESS
 from i3d.scratch import private_folder
 from i3d.ucf101_files.checks import damage
-from i3d.ucf101_files.folder import clips_dir, explained
+from i3d.ucf101_files.folder import clips_dir, explained, is_file
 from i3d.ucf101_files.hosts import open_hosts
 from i3d.ucf101_files.run import FetchedClip, Run
 
@@ -43,9 +43,8 @@ def fetch_clips(
 ) -> Iterator[FetchedClip]:
     """Fetch clips that are not there yet, and give the file of each.
 
-    A clip is checked (the size in its header, and that all of it decodes) before it gets its
-    name. Of two processes that fetch the same clip at once, each does it for itself, and the result
-    is the same.
+    A clip is checked before it gets its name: see `i3d.ucf101_files.checks`. Of two processes that
+    fetch the same clip at once, each does it for itself, and the result is the same.
 
     Args:
         clips: Which ones.
@@ -60,13 +59,13 @@ def fetch_clips(
 
     Raises:
         CacheError: The folder can't be written, or the disk is too full.
-        UsageError: I3D_TIMEOUT makes no sense.
+        UsageError: I3D_TIMEOUT, or the address of a mirror, makes no sense.
     """
     directory = directory or clips_dir()
     here = {}
     for clip in dict.fromkeys(clips):
         path = directory / clip.file_name
-        if path.is_file():
+        if is_file(path):
             problem = damage(path)
             if problem is None:
                 here[clip] = FetchedClip(clip, path)

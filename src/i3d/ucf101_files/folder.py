@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from i3d.errors import CacheError, ClipNotFetchedError, I3DError
 from i3d.paths import ucf101_dir
+from i3d.scratch import FULL_DISK
 from i3d.ucf101 import LocalClip
 from i3d.ucf101_files.checks import damage, num_frames_from_header
 
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.ucf101 import Clip
-
-_FULL_DISK = frozenset(
-    code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
-)
 
 
 def clips_dir() -> Path:
@@ -39,7 +35,12 @@ def find_clip(clip: Clip, directory: Path | None = None) -> Path | None:
         Its file; None where there is none, or not a whole one.
     """
     path = (directory or clips_dir()) / clip.file_name
-    return path if path.is_file() and damage(path) is None else None
+    return path if is_file(path) and damage(path) is None else None
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file of that name; False also where nobody may look."""
+    return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises where a folder is closed)
 
 
 def local_path(clip: Clip) -> Path:
@@ -79,7 +80,7 @@ def local_clips(clips: Iterable[Clip]) -> dict[Clip, LocalClip]:
     found = {}
     for clip in clips:
         path = folder / clip.file_name
-        if clip.file_name in names and damage(path) is None:
+        if clip.file_name in names and is_file(path) and damage(path) is None:
             found[clip] = LocalClip(path, num_frames_from_header(path))
     return found
 
@@ -92,11 +93,12 @@ def explained(folder: Path) -> Iterator[None]:
     except I3DError:  # ours are OSErrors, too
         raise
     except OSError as error:
-        full = error.errno in _FULL_DISK
+        elsewhere = "choose another folder in I3D_CACHE_DIR, or with i3d ucf fetch --to DIR."
+        if error.errno in FULL_DISK:
+            raise CacheError(
+                f"The disk of the folder {folder} is full.", hint=f"Make room, or {elsewhere}"
+            ) from error
         raise CacheError(
-            f"The disk of the folder {folder} is full."
-            if full
-            else f"The folder {folder} cannot be written: {error.strerror or error}.",
-            hint="Make room, or choose another folder in I3D_CACHE_DIR, or with "
-            "i3d ucf fetch --to DIR.",
+            f"The folder {folder} cannot be made or written: {error.strerror or error}.",
+            hint=elsewhere[:1].upper() + elsewhere[1:],
         ) from error

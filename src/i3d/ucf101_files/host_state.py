@@ -16,6 +16,13 @@ MOST_FAILURES = 8
 """A host that fails so often in a row is not asked any more. A clip that it does not have is no
 failure."""
 
+_OTHER_SOURCE = {"index": "take it from the zip with --source zip, ", "zip": ""}
+"""A way on where one source alone was asked."""
+
+_SILENCE = 4
+"""How many failures it counts for that a host was silent: it was asked twice by then, and each time
+costs `I3D_TIMEOUT`."""
+
 
 class HostState:
     """Whether a host is worth asking."""
@@ -25,6 +32,8 @@ class HostState:
         self.down: DownloadError | None = None
         """Why it is not asked any more."""
         self.has_worked = False
+        self.is_told = False
+        """Whether the user knows that it is down."""
         self._num_failures = 0
         self._lock = threading.Lock()
 
@@ -34,29 +43,37 @@ class HostState:
             self.has_worked = True
             self._num_failures = 0
 
-    def failed(self, error: DownloadError) -> bool:
-        """Count a failure; tell whether it is this one for which the host is given up."""
+    def failed(self, error: DownloadError) -> None:
+        """Count a failure; the host may be down after it."""
         with self._lock:
             if error.kind == "missing" or self.down is not None:
-                return False
-            self._num_failures += 1
+                return
+            self._num_failures += _SILENCE if error.kind == "silent" else 1
             if (
                 error.kind == "certificate"
                 or (error.kind == "unreachable" and not self.has_worked)
                 or self._num_failures >= MOST_FAILURES
             ):
                 self.down = error
-            return self.down is not None
+
+    def news(self) -> DownloadError | None:
+        """Why it is down, if it is and nobody asked before."""
+        with self._lock:
+            if self.down is None or self.is_told:
+                return None
+            self.is_told = True
+            return self.down
 
 
 def explain_failures(clip: Clip, failures: list[tuple[Host, DownloadError]]) -> TransferError:
     """Make the error for a clip that no host gave."""
-    refused = [host_name(host) for host, error in failures if error.kind == "certificate"]
+    is_refused = any(error.kind == "certificate" for _, error in failures)
     hints = [error.hint for _, error in failures if error.hint]
-    if refused:
+    if is_refused:
+        other = "" if len(failures) > 1 else _OTHER_SOURCE[failures[0][0].name]
         hint: str | None = (
-            f"If you trust the way to {refused[0]}, name its certificate with i3d ucf fetch "
-            "--cafile FILE, or go on unverified with --insecure."
+            f"Name a certificate to trust with i3d ucf fetch --cafile FILE, {other}or go on "
+            "unverified with --insecure."
         )
     elif all(error.kind == "missing" for _, error in failures):
         hint = "See what the host has: i3d ucf list --refresh"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Protocol
 
-from i3d.download import download, place
-from i3d.errors import DownloadError
+from i3d.download import download, is_web_address, place, shown
+from i3d.errors import DownloadError, UsageError
 from i3d.progress import NO_PROGRESS
 from i3d.scratch import write_whole
 from i3d.ucf101_files.checks import MAX_CLIP_BYTES, damage, decoding_damage
@@ -64,6 +64,9 @@ def open_hosts(source: str | None = None) -> tuple[Host, ...]:
 
     Args:
         source: One of `SOURCE_NAMES` for that one alone, else None.
+
+    Raises:
+        UsageError: A variable that names a mirror holds no web address.
     """
     hosts: tuple[Host, ...] = (IndexHost(index_url()), ZipHost(zip_url()))
     return tuple(host for host in hosts if source in (None, host.name))
@@ -74,8 +77,11 @@ def index_url() -> str:
 
     Returns:
         `$I3D_UCF101_URL` where it is set, else `INDEX_URL`.
+
+    Raises:
+        UsageError: The variable holds no web address.
     """
-    return (os.environ.get("I3D_UCF101_URL") or INDEX_URL).rstrip("/") + "/"
+    return _address("I3D_UCF101_URL", INDEX_URL).rstrip("/") + "/"
 
 
 def zip_url() -> str:
@@ -83,8 +89,20 @@ def zip_url() -> str:
 
     Returns:
         `$I3D_UCF101_ZIP_URL` where it is set, else `ZIP_URL`.
+
+    Raises:
+        UsageError: The variable holds no web address.
     """
-    return os.environ.get("I3D_UCF101_ZIP_URL") or ZIP_URL
+    return _address("I3D_UCF101_ZIP_URL", ZIP_URL)
+
+
+def _address(variable: str, default: str) -> str:
+    address = os.environ.get(variable) or default
+    if not is_web_address(address):  # it may hold a password: it is not shown
+        raise UsageError(
+            f"{variable} holds no web address.", hint=f"It must begin as {default} does."
+        )
+    return address
 
 
 class IndexHost:
@@ -126,7 +144,7 @@ class IndexHost:
         problem = damage(target) or decoding_damage(target)
         if problem is not None:
             raise DownloadError(
-                f"{url} gives no clip: what came {problem}.", reason=f"what came {problem}"
+                f"{shown(url)} gives no clip: what came {problem}.", reason=f"what came {problem}"
             )
 
 
@@ -150,7 +168,7 @@ class ZipHost:
         problem = decoding_damage(target)
         if problem is not None:
             raise DownloadError(
-                f"{clip.file_name} in {self.url} is no clip: it {problem}.",
+                f"{clip.file_name} in {shown(self.url)} is no clip: it {problem}.",
                 reason=f"what it holds {problem}",
             )
 

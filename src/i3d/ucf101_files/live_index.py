@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from i3d.errors import DownloadError
 from i3d.paths import ucf101_dir
 from i3d.progress import NO_PROGRESS
 from i3d.ucf101 import Clip, Index, load_index
-from i3d.ucf101_files.folder import explained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +19,10 @@ if TYPE_CHECKING:
 
 _MAX_PAGE_BYTES = 32 * 2**20
 """An Apache index of 13,320 files takes about 3 MB."""
+
+MOST_CLIPS = 50_000
+"""A page that lists more is not UCF101's, which has 13,320: what is kept is read by each
+`i3d ucf list`."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,18 @@ def refresh_index(
         progress: Who wants to know.
 
     Raises:
-        DownloadError: It can't be read, or lists no clips; what was kept before stays.
+        DownloadError: It can't be read, or lists no clips, or more than `MOST_CLIPS`; what was
+            kept before stays.
         CacheError: It can't be kept.
     """
     # Here, not above: `i3d ucf list` reads what was kept, and must be fast.
+    import json
+    from datetime import datetime, timezone
+
     from i3d.download import SYSTEM_TRUST, download, open_connection, shown
     from i3d.scratch import private_folder, write_whole
     from i3d.ucf101.live import compare_index, parse_index_page
+    from i3d.ucf101_files.folder import explained
 
     root = ucf101_dir()
     with explained(root), private_folder(root) as folder:
@@ -78,6 +84,13 @@ def refresh_index(
                 reason="the page lists no clips",
                 hint="The index that ships with i3d goes on to be used.",
             )
+        if len(names) > MOST_CLIPS:
+            raise DownloadError(
+                f"{shown(url)} lists {len(names)} clips, and UCF101 has {len(load_index().clips)}: "
+                "it is another page.",
+                reason="the page lists too many clips",
+                hint="The index that ships with i3d goes on to be used.",
+            )
         difference = compare_index(load_index(), names)
         live = LiveIndex(
             url=shown(url),
@@ -93,9 +106,13 @@ def refresh_index(
 def kept_index() -> LiveIndex | None:
     """Give what the last `refresh_index` found; None where there is none that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-        kept = json.loads(_kept_file().read_text(encoding="utf-8"))
+        text = _kept_file().read_text(encoding="utf-8")
+        import json  # here, for most machines have kept none
+
+        kept = json.loads(text)
         live = LiveIndex(**kept | {name: tuple(kept[name]) for name in ("added", "missing")})
-        if all(isinstance(name, str) for name in (*live.added, *live.missing)):
+        is_whole = all(isinstance(name, str) for name in (*live.added, *live.missing))
+        if is_whole and len(live.added) <= MOST_CLIPS:
             return live
     return None
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from i3d.download import open_connection
-from i3d.errors import CacheError, DownloadError
+from i3d.errors import CacheError, ClipNotFetchedError, DownloadError
 from i3d.progress import NO_PROGRESS
-from i3d.ucf101_files.folder import explained
+from i3d.ucf101_files.checks import damage
+from i3d.ucf101_files.folder import is_file
 from i3d.ucf101_files.host_state import HostState, explain_failures
 from i3d.ucf101_files.hosts import host_name
 
@@ -40,11 +42,10 @@ class FetchedClip:
     path: Path | None = None
     """Its file."""
     error: I3DError | None = None
-    """Why it could not be had."""
+    """Why it could not be had; a `ClipNotFetchedError` where no host was asked for it any more, for
+    none can be used."""
     source: str | None = None
     """Which host it came from; None where it was there before."""
-    was_tried: bool = True
-    """False: no host was asked for it any more, for none can be used."""
 
 
 class Run:
@@ -110,9 +111,10 @@ class Run:
             with self._changed:
                 self._is_stopped = True
                 self._changed.notify_all()
+            deadline = time.monotonic() + _JOIN_SECONDS
             for thread in threads:
                 if thread not in waiting:
-                    thread.join(_JOIN_SECONDS)
+                    thread.join(max(0.0, deadline - time.monotonic()))
 
     def _is_settled(self, i: int) -> bool:
         return i in self._results or self._crash is not None
@@ -149,13 +151,17 @@ class Run:
             raise _StoppedError
 
     def _fetch(self, clip: Clip, connection: Connection, progress: Progress) -> FetchedClip:
+        if all(state.down is not None for state in self._hosts):
+            error = ClipNotFetchedError(
+                f"{clip.file_name} was not tried any more: no source can be used.",
+                hint="Run it again when one can.",
+            )
+            return FetchedClip(clip, error=error)
         failures: list[tuple[Host, DownloadError]] = []
-        was_tried = False
         for state in self._hosts:
             if state.down is not None:
                 failures.append((state.host, state.down))
                 continue
-            was_tried = True
             scratch = self._folder / f"{state.host.name}-{clip.file_name}"
             try:
                 state.host.fetch(clip, scratch, connection, progress)
@@ -163,28 +169,43 @@ class Run:
                 failures.append((state.host, error))
                 with suppress(OSError):
                     scratch.unlink(missing_ok=True)
-                if state.failed(error):
-                    self._tell_of(state, error)
+                state.failed(error)
                 continue
             except CacheError as error:
                 # It names the private folder, which is gone when the message is read.
                 error.message = error.message.replace(str(self._folder), str(self._directory))
                 raise
             state.worked()
-            target = self._directory / clip.file_name
-            with explained(self._directory):
-                scratch.replace(target)
-            return FetchedClip(clip, target, source=state.host.name)
-        return FetchedClip(clip, error=explain_failures(clip, failures), was_tried=was_tried)
+            self._tell_of_hosts(state.host)
+            return self._keep(clip, scratch, state.host)
+        return FetchedClip(clip, error=explain_failures(clip, failures))
 
-    def _tell_of(self, state: HostState, error: DownloadError) -> None:
-        """Say that a host is given up, where another one is left."""
-        left = [other.host for other in self._hosts if other.down is None]
-        if left:
-            self._progress.note(
-                f"{host_name(state.host)} cannot be used: {error.reason}. Clips come from "
-                f"{host_name(left[0])}."
-            )
+    def _keep(self, clip: Clip, scratch: Path, host: Host) -> FetchedClip:
+        """Give a clip its name."""
+        target = self._directory / clip.file_name
+        try:
+            scratch.replace(target)
+        except OSError as error:
+            # On Windows another process may have just put it there, and be reading it.
+            if not is_file(target) or damage(target) is not None:
+                return FetchedClip(
+                    clip,
+                    error=CacheError(
+                        f"{target} cannot be made: {error.strerror or error}.",
+                        hint="Remove what is there in its place.",
+                    ),
+                )
+        return FetchedClip(clip, target, source=host.name)
+
+    def _tell_of_hosts(self, other: Host) -> None:
+        """Say which hosts are given up, now that another one gave a clip."""
+        for state in self._hosts:
+            error = state.news()
+            if error is not None:
+                self._progress.note(
+                    f"{host_name(state.host)} cannot be used: {error.reason}. Clips come from "
+                    f"{host_name(other)}."
+                )
 
 
 class _StoppedError(Exception):

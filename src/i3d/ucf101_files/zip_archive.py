@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import threading
 import zipfile
 import zlib
@@ -37,18 +38,29 @@ _TAIL_BYTES = 2**16
 """What is asked for first: the end of a zip, which says where its directory is. An archive comment
 takes at most 64 KiB."""
 
-_MAX_DIRECTORY_BYTES = 64 * 2**20
+_MAX_DIRECTORY_BYTES = 8 * 2**20
 """A zip of 13,320 clips has a directory of one to two megabytes."""
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What single members may be packed with. Others are not used for clips, and of little that is
+packed with them much may come out before anybody can count it."""
+
+_ENCRYPTED = 0x1
+"""The flag of a member that needs a password."""
 
 _MAX_HEADER_BYTES = 30 + 2 * (2**16 - 1) + 24
 """A member's local header with the longest name and extra field, and its data descriptor."""
 
+_NO_ZIP = "it is not a zip, or a damaged one"
+
 _UNREADABLE = (
     zipfile.BadZipFile,
-    NotImplementedError,  # a method of compression, or disks
-    RuntimeError,  # encrypted
+    NotImplementedError,  # of several disks, or of a later version of the format
+    RuntimeError,
     zlib.error,
+    struct.error,
     EOFError,
+    OSError,
     ValueError,
     IndexError,
 )
@@ -84,7 +96,12 @@ class ZipArchive:
         directory = self._open(connection, progress)
         try:
             return directory.read(clip, connection, progress)
-        except RemoteFileChangedError:  # since its directory was read, maybe in an earlier run
+        except DownloadError as error:
+            if error.kind not in ("missing", "other"):  # the network's fault
+                raise
+            # The zip may have been changed, or mended, since an earlier run kept its directory.
+            if directory.is_of_this_run and not isinstance(error, RemoteFileChangedError):
+                raise
             with self._lock:
                 if self._directory is directory:
                     self._directory = None
@@ -104,14 +121,20 @@ class _Directory:
     """What a zip holds, and where."""
 
     def __init__(self, url: str, parts: _Parts, identity: RemoteIdentity) -> None:
+        self.is_of_this_run = False
+        """Whether it was read from the server, not from what an earlier run kept."""
         self._url = url
         self._identity = identity
         self._parts = parts
         self._lock = threading.Lock()
         try:
             self._zip = zipfile.ZipFile(parts)
+        except DownloadError:
+            raise
         except _UNREADABLE as error:
-            raise _unreadable(url, "it is not a zip, or a damaged one") from error
+            raise _unreadable(url, _NO_ZIP) from error
+        if not all(0 <= info.header_offset < self._zip.start_dir for info in self._zip.infolist()):
+            raise _unreadable(url, _NO_ZIP)
         self._members = {
             info.filename.rpartition("/")[2].casefold(): info
             for info in self._zip.infolist()
@@ -135,6 +158,7 @@ class _Directory:
             parts = _Parts(identity.num_bytes, {tail.offset: tail.content}, fetch)
             directory = cls(url, parts, identity)
         parts.fetch = None
+        directory.is_of_this_run = True
         directory._keep()
         return directory
 
@@ -159,13 +183,17 @@ class _Directory:
         names = [name for name in clip.remote_names if name.casefold() in self._members]
         if not names:
             raise DownloadError(
-                f"{self._url} holds no {clip.file_name}.",
+                f"{shown(self._url)} holds no {clip.file_name}.",
                 reason="the zip holds no such clip",
                 kind="missing",
             )
         info = self._members[names[0].casefold()]
         if max(info.file_size, info.compress_size) > MAX_CLIP_BYTES:
             raise _unreadable(self._url, f"its member {info.filename} is too large for a clip")
+        if info.compress_type not in _METHODS or info.flag_bits & _ENCRYPTED:
+            raise _unreadable(
+                self._url, f"its member {info.filename} is packed in a way that i3d does not read"
+            )
         start = info.header_offset
         piece = fetch_range(
             self._url,
@@ -179,11 +207,12 @@ class _Directory:
         with self._lock:  # one position in the file for all threads
             self._parts.parts[start] = piece.content
             try:
-                return self._zip.read(info)
+                with self._zip.open(info) as member:
+                    # Not more than it claims, whatever is packed in it. When all of that came,
+                    # zipfile compares the CRC-32.
+                    return member.read(info.file_size)
             except _UNREADABLE as error:
-                raise _unreadable(
-                    self._url, f"its member {info.filename} is damaged ({error})"
-                ) from error
+                raise _unreadable(self._url, f"its member {info.filename} is damaged") from error
             finally:
                 del self._parts.parts[start]
 
