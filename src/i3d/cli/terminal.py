@@ -114,7 +114,7 @@ def _new_display() -> AbstractContextManager[Any]:
     from rich.text import Text
 
     class Amount(progress.ProgressColumn):
-        """Size, speed and time left of a transfer; the time that anything else has taken."""
+        """Size and speed of a transfer, or how many are done; time left, else time taken."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -123,11 +123,17 @@ def _new_display() -> AbstractContextManager[Any]:
                 progress.TransferSpeedColumn(),
                 progress.TimeRemainingColumn(compact=True),
             )
+            self._of_items = (
+                progress.MofNCompleteColumn(),
+                progress.TimeRemainingColumn(compact=True),
+            )
             self._of_work = progress.TimeElapsedColumn()
 
         def render(self, task: progress.Task) -> Text:
             if task.fields["unit"] == "bytes":
                 return Text("  ").join(column.render(task) for column in self._of_transfer)
+            if task.total is not None:
+                return Text("  ").join(column.render(task) for column in self._of_items)
             return self._of_work.render(task)
 
     return progress.Progress(

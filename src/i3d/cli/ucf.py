@@ -31,8 +31,7 @@ _FORMATS = ("table", "names", "json", "csv")
         "eval": LazyCommand(
             "i3d.cli.ucf_eval",
             "eval_command",
-            "Measure a model on UCF101: how often is the right label first, or among the first "
-            "five?",
+            "Measure a model on UCF101: top-1 and top-5 accuracy.",
         )
     },
 )
@@ -191,7 +190,7 @@ def fetch_command(
     "terms", nargs=-1, metavar="[CLIP|CATEGORY|PATTERN]...", shell_complete=complete_clips
 )
 def path_command(terms: tuple[str, ...]) -> None:
-    """Print the folder of fetched clips, or the paths of those that were fetched.
+    """Print the folder of fetched clips, or the path of each.
 
     Clips can be removed from the folder as you like.
     """

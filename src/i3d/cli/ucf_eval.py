@@ -130,11 +130,12 @@ def eval_command(
     insecure: bool,
     verbose: bool,
 ) -> None:
-    """Measure a model on UCF101: how often is the right label first, or among the first five?
+    """Measure a model on UCF101: top-1 and top-5 accuracy.
 
-    Clips are fetched where they are not on this machine. A category counts by the Kinetics labels
-    that fit it; categories without one are left out. No training is needed. Each result is kept as
-    soon as it is there: a run that was stopped goes on where it was.
+    How often is the right label first, or among the first five? Clips are fetched where they are
+    not on this machine. A category counts by the Kinetics labels that fit it; categories without
+    one are left out. No training is needed. Each result is kept as soon as it is there: a run that
+    was stopped goes on where it was.
     """
     if output == "":
         raise click.BadParameter("is empty.", param_hint="--output")
