@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,21 @@ def flip_byte(path: Path, offset: int) -> None:
         byte = file.read(1)[0]
         file.seek(offset)
         file.write(bytes([byte ^ 0x10]))
+
+
+@contextmanager
+def small_filesystem(folder: Path, megabytes: int) -> Iterator[Path]:
+    """Mount a filesystem of its own, which is soon full, on a new folder; skip where none may."""
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    if sys.platform != "linux" or shutil.which("mount") is None:
+        pytest.skip("needs Linux and the right to mount")
+    folder.mkdir()
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from i3d.evaluation import Evaluation, evaluate
+from i3d.evaluation import Evaluation, Evaluator
 from i3d.labels import load_labels
 from i3d.predictor import Predictor, softmax, top_indices
 from i3d.recipes import get_recipe
@@ -164,4 +164,4 @@ def evaluate_in(
         "journal_dir": folder / "journals",
         **options,
     }
-    return evaluate([clip(name) for name in names], model, **options)
+    return Evaluator([clip(name) for name in names], model, **options).run()

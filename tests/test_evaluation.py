@@ -28,7 +28,6 @@ from i3d.evaluation import (
     LeftOut,
     Sample,
     compare,
-    evaluate,
 )
 from i3d.evaluation.settings import describe_settings
 from i3d.labels import load_labels
@@ -386,7 +385,7 @@ def test_what_fetching_raises_passes(tmp_path: Path) -> None:
         raise DownloadError("No host.", reason="no host")
 
     with pytest.raises(DownloadError, match="No host"):
-        evaluate([clip("Archery 1 1")], KnownAnswers(), fetch=fetch)
+        Evaluator([clip("Archery 1 1")], KnownAnswers(), fetch=fetch).run()
 
 
 def test_results_are_told_as_they_come_and_progress_counts_every_clip(tmp_path: Path) -> None:
@@ -434,7 +433,7 @@ def test_results_are_told_as_they_come_and_progress_counts_every_clip(tmp_path: 
 
 def test_without_a_folder_for_journals_nothing_is_kept(tmp_path: Path) -> None:
     clips = Clips(tmp_path)
-    evaluation = evaluate([clip("Archery 1 1")], KnownAnswers(), fetch=clips.fetch)
+    evaluation = Evaluator([clip("Archery 1 1")], KnownAnswers(), fetch=clips.fetch).run()
     assert evaluation.num_clips == 1
     assert [path.name for path in tmp_path.rglob("*")] == ["v_Archery_g01_c01.avi"]
 
@@ -476,7 +475,9 @@ def test_the_real_classifier_does_what_the_settings_say(tmp_path: Path, recipe: 
     prediction = model.classify(tmp_path / name, recipe=recipe)
     assert prediction.recipe == expected.recipe
     assert prediction.engine == expected.engine
-    evaluation = evaluate([clip("Archery 1 1")], model, fetch=Clips(tmp_path).fetch, recipe=recipe)
+    evaluation = Evaluator(
+        [clip("Archery 1 1")], model, fetch=Clips(tmp_path).fetch, recipe=recipe
+    ).run()
     assert evaluation.failures == ()
     (result,) = evaluation.results
     assert (result.predicted, result.best_label.rank) == ("yoga", 2)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from i3d.errors import CacheError, UserInterruptError, VideoDecodeError
-from i3d.evaluation import Accuracy, Evaluation, Guess, evaluate
+from i3d.evaluation import Accuracy, Evaluation, Evaluator, Guess
 from i3d.evaluation.journal import Entry, Journal
 from i3d.evaluation.settings import describe_settings
 from i3d.results import TrueLabel
@@ -577,12 +577,12 @@ def test_evaluating_in_two_processes_at_once_loses_nothing(tmp_path: Path) -> No
         return clips.fetch(wanted)
 
     outer = model()
-    evaluation = evaluate(
+    evaluation = Evaluator(
         [clip(name) for name in ARCHERY],
         outer,
         fetch=meanwhile,
         journal_dir=tmp_path / "journals",
-    )
+    ).run()
     assert len(inner.calls) == len(outer.calls) == evaluation.num_clips == 3
     lines = lines_of(journal_of(tmp_path))
     assert [line.get("clip") for line in lines] == [None, *NAMES, *NAMES]

@@ -24,6 +24,7 @@ from i3d.sources.installed import open_installed
 
 import videos
 from conftest import SOURCE
+from damage import small_filesystem
 from installed_models import install_copy, write_module, write_small_module
 from model_hosts import pack
 from web_server import Certificate, Fault, Framing, Resource, WebServer, serve, tls_context
@@ -349,17 +350,8 @@ def test_servers_that_misbehave(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A filesystem of 1 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if sys.platform != "linux" or shutil.which("mount") is None:
-        pytest.skip("needs Linux and the right to mount")
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("needs the right to mount")
-    try:
+    with small_filesystem(tmp_path / "disk", 1) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def clips_named(*names: str) -> tuple[Clip, ...]:
 
 
 def fetch(*names: str, **options: object) -> list[FetchedClip]:
-    return list(fetch_clips(clips_named(*names), **options))  # type: ignore[arg-type]
+    return list(fetch_clips(clips_named(*names), **options))
 
 
 def fetch_one(name: str = ONE, **options: object) -> FetchedClip:
@@ -392,7 +392,7 @@ def test_no_more_is_unpacked_than_a_member_claims(
     bomb = packed(v_CricketShot_g04_c02=bytes(50 * 2**20))
     ucf101.archive.content = patched(bomb, 24, "<I", 1000)
     sizes = []
-    decompress = zipfile._get_decompressor  # type: ignore[attr-defined]
+    decompress = zipfile._get_decompressor
 
     class Counted:
         def __init__(self, inner: Any) -> None:
@@ -678,7 +678,7 @@ def test_who_stops_listening_stops_the_threads(ucf101: Hosts) -> None:
         ucf101.clip(name).always = Fault(piece_seconds=0.05, piece_bytes=1000)
     fetched = fetch_clips(clips_named(*CRICKET), jobs=3, source="index")
     assert next(iter(fetched)).path is not None
-    fetched.close()  # type: ignore[attr-defined]
+    fetched.close()
     clients = [thread for thread in threading.enumerate() if thread.name.startswith("i3d-fetch")]
     assert clients == []
     assert before > 0

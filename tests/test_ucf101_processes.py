@@ -24,6 +24,7 @@ from i3d.ucf101 import load_index
 from i3d.ucf101_files.folder import clips_dir
 
 from conftest import SOURCE
+from damage import small_filesystem
 from ucf101_hosts import (
     CRICKET,
     FOLDER,
@@ -335,17 +336,8 @@ def test_two_at_once_fetch_the_same_clips(ucf101: Hosts) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A filesystem of 2 MB: three clips fit."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if sys.platform != "linux" or shutil.which("mount") is None:
-        pytest.skip("needs Linux and the right to mount")
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("needs the right to mount")
-    try:
+    with small_filesystem(tmp_path / "disk", 2) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from i3d.catalog import DEFAULT_MODEL
-from i3d.cli.completion import complete_files, complete_models
+from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_error, show_note, show_warning
+from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -84,22 +84,7 @@ def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None
     metavar="K",
     help="How many labels to show.",
 )
-@click.option(
-    "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    metavar="NAME|DIR|URL",
-    shell_complete=complete_models,
-    help="A model's name, a SavedModel folder, an archive of one, or an address (of an archive, a "
-    "TensorFlow Hub handle, a page on Kaggle). camera-motion ships with i3d.",
-)
-@click.option(
-    "--labels",
-    "label_file",
-    shell_complete=complete_files,
-    metavar="FILE",
-    help="Names of the outputs of a model of your own, one a line.",
-)
+@model_options
 @click.option(
     "--recipe",
     type=click.Choice(list(RECIPES)),
@@ -151,19 +136,7 @@ def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None
     metavar="N",
     help="Frame rate of a folder of images.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(FORMATS),
-    help="Default: by the suffix of -o, else table.",
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    shell_complete=complete_files,
-    help="Write the result to FILE.",
-)
+@result_options(FORMATS)
 @offline_option
 @verbose_option
 def classify_command(

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from i3d.catalog import CATALOG, DEFAULT_MODEL
+from i3d.catalog import CATALOG
 from i3d.cli.classify import load_classifier, table_style
 from i3d.cli.clip_failures import ClipFailures
-from i3d.cli.completion import complete_clips, complete_files, complete_models
+from i3d.cli.completion import complete_clips
+from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -70,21 +71,7 @@ Examples:
     show_default=True,
     help="Which Kinetics labels count for a category; can be given several times.",
 )
-@click.option(
-    "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    metavar="NAME|DIR|URL",
-    shell_complete=complete_models,
-    help="Which model, as in `i3d classify`; its labels must be those of Kinetics.",
-)
-@click.option(
-    "--labels",
-    "label_file",
-    shell_complete=complete_files,
-    metavar="FILE",
-    help="Names of the outputs of a model of your own, one a line.",
-)
+@model_options
 @click.option(
     "--recipe",
     "recipes",
@@ -95,19 +82,7 @@ Examples:
     help="Preprocessing, as in `i3d classify`; several are compared.",
 )
 @click.option("--again", is_flag=True, help="Don't use what earlier runs found.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(_FORMATS),
-    help="Default: by the suffix of -o, else table.",
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    shell_complete=complete_files,
-    help="Write the result to FILE.",
-)
+@result_options(_FORMATS)
 @transfer_options
 @offline_option
 @verbose_option

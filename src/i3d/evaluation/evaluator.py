@@ -39,24 +39,34 @@ _OF_NO_CLIP = (EngineNotInstalledError, ModelLoadError, VerificationError)
 
 
 class Evaluator:
-    """Runs one evaluation, and says what is known of it at any time, after an exception as well.
+    """Classifies clips of UCF101, and counts how often the right label is among the best.
+
+    It says what is known at any time, after an exception as well.
 
     Args:
-        clips: Which clips.
+        clips: Which clips; one that is named twice counts once.
         classifier: A loaded model.
-        fetch: Gives the files of clips.
-        relations: Which labels count.
-        sample: Take only some of the clips that can be evaluated.
-        recipe: Name of the preprocessing.
-        journal_dir: Folder of the journals; None to keep none.
-        again: Classify every clip, whatever the journal says.
-        local: Where a clip's file is if it is on this machine.
-        on_result: Called with each result.
-        on_failure: Called with each failure.
+        fetch: Gives the files of clips, such as `i3d.ucf101_files.fetching.fetch_clips`. It is
+            called at most once, with the clips that the journal does not answer for.
+        relations: Which Kinetics labels count for a category, of `RELATIONS`. Of several labels
+            any will do.
+        sample: Take only some of the clips, by chance, out of those whose category has a label
+            that counts; None for all of them.
+        recipe: Name of the preprocessing, see `i3d.recipes`.
+        journal_dir: Folder of the journals, made where it is missing; None to keep none.
+        again: Classify every clip, whatever the journal says. What is found is written to it, and
+            counts from then on.
+        local: Where a clip's file is if it is on this machine, else None. A clip's line in the
+            journal is only believed if that file has not changed; one without a file here is
+            believed by its name.
+        on_result: Called with each result as soon as it is there: first those from the journal.
+        on_failure: Called with each clip that could not be classified.
         progress: Who wants to know.
 
     Raises:
-        UsageError, UnknownNameError: See `i3d.evaluation.evaluate`, which explains the arguments.
+        UsageError: No clips, no or unknown relations, a sample of less than one, or none of the
+            clips' categories has a label that counts. Nothing has been fetched or run then.
+        UnknownNameError: There is no such recipe.
     """
 
     def __init__(
@@ -114,8 +124,15 @@ class Evaluator:
     def run(self) -> Evaluation:
         """Evaluate all clips.
 
+        Returns:
+            The results and failures in the order of the clips; those of a sample in its random
+            order.
+
         Raises:
-            CacheError, EngineError, I3DError: See `i3d.evaluation.evaluate`.
+            CacheError: The journal can't be read or written.
+            EngineError: The engine can't run anything.
+            I3DError: What `fetch` raises. A `VideoError` or `EngineError` of a single clip is a
+                failure in the result.
         """
         settings, clips = self._settings, self._targets.clips
         what = f"evaluating {settings.model.name}, recipe {settings.recipe.name}"

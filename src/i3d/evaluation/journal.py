@@ -207,9 +207,9 @@ def _count(value: object, *, least: int) -> int:
 
 
 def _probability(value: object) -> float:
-    if type(value) not in (int, float) or not 0 <= value <= 1:  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ValueError("no probability")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _list(value: object, *, least: int = 0) -> list[Any]:

@@ -1,0 +1,61 @@
+"""Options of the commands that run a model and write a result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from i3d.catalog import DEFAULT_MODEL
+from i3d.cli.completion import complete_files, complete_models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def model_options(command: Command) -> Command:
+    """`--model` and `--labels`."""
+    command = click.option(
+        "--labels",
+        "label_file",
+        shell_complete=complete_files,
+        metavar="FILE",
+        help="Names of the outputs of a model of your own, one a line.",
+    )(command)
+    return click.option(
+        "--model",
+        default=DEFAULT_MODEL,
+        show_default=True,
+        metavar="NAME|DIR|URL",
+        shell_complete=complete_models,
+        help="A model's name, a SavedModel folder, an archive of one, or an address (of an "
+        "archive, a TensorFlow Hub handle, a page on Kaggle). camera-motion ships with i3d.",
+    )(command)
+
+
+def result_options(formats: Sequence[str]) -> Callable[[Command], Command]:
+    """`--format` and `-o`.
+
+    Args:
+        formats: The formats that there are.
+    """
+
+    def add(command: Command) -> Command:
+        command = click.option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            shell_complete=complete_files,
+            help="Write the result to FILE.",
+        )(command)
+        return click.option(
+            "--format",
+            "format_name",
+            type=click.Choice(formats),
+            help="Default: by the suffix of -o, else table.",
+        )(command)
+
+    return add
