@@ -383,6 +383,35 @@ def test_a_damaged_line_is_no_line(tmp_path: Path, damage: Callable[[bytes], byt
     assert journal.read() == {ENTRY.clip: ENTRY}
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+def test_a_device_in_the_place_of_a_journal_is_not_read_to_its_end(tmp_path: Path) -> None:
+    evaluate_in(tmp_path, ARCHERY[:2], model())
+    path = journal_of(tmp_path)
+    path.unlink()
+    path.symlink_to("/dev/full")
+    clips = Clips(tmp_path / "clips")
+    with pytest.raises(CacheError, match="cannot be written: No space left"):
+        evaluate_in(tmp_path, ARCHERY[:2], model(), fetch=clips.fetch)
+    assert clips.fetched == []
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(CacheError, match="cannot be written"):
+        evaluate_in(tmp_path, ARCHERY[:2], model(), fetch=clips.fetch)
+
+
+def test_a_journal_that_is_far_too_large_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate_in(tmp_path, ARCHERY, model())
+    path = journal_of(tmp_path)
+    monkeypatch.setattr("i3d.evaluation.journal._MAX_BYTES", path.stat().st_size)
+    assert evaluate_in(tmp_path, ARCHERY, model()).num_resumed == len(ARCHERY)
+    monkeypatch.setattr("i3d.evaluation.journal._MAX_BYTES", path.stat().st_size - 1)
+    with pytest.raises(CacheError, match="is too large for a journal") as caught:
+        evaluate_in(tmp_path, ARCHERY, model())
+    assert str(path) in caught.value.message
+
+
 def test_of_several_lines_of_a_clip_the_last_good_one_counts(tmp_path: Path) -> None:
     evaluate_in(tmp_path, ARCHERY[:1], KnownAnswers({NAMES[0]: ["yoga"]}))
     path = journal_of(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,6 +194,17 @@ def test_a_run_that_was_stopped_says_so_below_what_was_done(two: list[Evaluation
     assert evaluations_as_text([], error=UserInterruptError("Interrupted.")) == ""
 
 
+def test_one_clip_was_and_two_were_taken_from_an_earlier_run(one: Evaluation) -> None:
+    (first, second, *_) = one.results
+    both = (replace(first, resumed=True), replace(second, resumed=True))
+    for results, words in (
+        (both[:1], "1 of 1 clip was taken from"),
+        ((both[0], replace(second, resumed=False)), "1 of 2 clips was taken from"),
+        (both, "2 of 2 clips were taken from"),
+    ):
+        assert words in evaluations_as_text([replace(one, results=results)])
+
+
 def test_one_category_needs_no_table_of_categories(tmp_path: Path) -> None:
     text = evaluations_as_text([evaluate_in(tmp_path, NAMES[:2], KnownAnswers(answers()))])
     assert text.endswith(
@@ -376,7 +388,9 @@ def test_names_that_are_not_text_are_escaped_everywhere(tmp_path: Path) -> None:
     document.encode()
     assert json.loads(document)["selection"] == {"terms": ["\\udce9"]}
     assert json.loads(document)["evaluations"][0]["clips"][0]["warnings"] == ["odd \\udce9"]
-    evaluations_as_csv([evaluation]).encode()
+    (row, failed) = csv.DictReader(io.StringIO(evaluations_as_csv([evaluation])))
+    assert (row["predicted_label"], row["model"]) == ("yo\\udce9\\x1b[31mga", "/model\\udce9")
+    assert failed["message"] == "No \\udce9."
 
 
 def test_csv_has_a_row_for_each_clip_of_each_recipe(two: list[Evaluation]) -> None:
@@ -408,7 +422,7 @@ def test_csv_has_a_row_for_each_clip_of_each_recipe(two: list[Evaluation]) -> No
         "clip": "v_Biking_g01_c02",
         "category": "Biking",
         "status": "error",
-        "message": "It is\x1b[31m damaged.",
+        "message": "It is\\x1b[31m damaged.",
     }
     assert rows[5]["top1"] == rows[5]["rank"] == ""
     stopped = {name: value for name, value in rows[-1].items() if value}

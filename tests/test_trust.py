@@ -22,6 +22,7 @@ import trustme
 from i3d import download as download_package
 from i3d.download import (
     SYSTEM_TRUST,
+    OtherHostError,
     Trust,
     download,
     fetch_range,
@@ -221,6 +222,16 @@ def test_a_file_may_hold_what_is_not_the_last_of_its_chain(
         ("folder", "it is a folder"),
         (b"no certificate", "it holds no certificate"),
         (b"", "it holds no certificate"),
+        (
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "it holds no certificate",
+        ),
+        (b"\x30\x82\x01\x0a" + bytes(266), "it holds no certificate"),  # DER
+        (
+            b"-----BEGIN TRUSTED CERTIFICATE-----\nMIIB\n-----END TRUSTED CERTIFICATE-----\n",
+            "its certificates are in OpenSSL's own form (TRUSTED CERTIFICATE)",
+        ),
+        (b"-----BEGIN CERTIFICATE-----\n" * 700_000, "it is larger than 16 MiB"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(
@@ -240,6 +251,62 @@ def test_a_file_that_cannot_be_used_is_named(
         assert error.kind == "other"
         assert server.requests == []
         assert get(server.url + "/file", target, Trust(cafile, verify=False)) == CONTENT
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs /dev/fd")  # noqa: PTH112
+def test_a_file_may_be_a_pipe_and_is_read_once(
+    authority: trustme.CA, cafile: Path, target: Path
+) -> None:
+    end, start = os.pipe()
+    try:
+        os.write(start, cafile.read_bytes())
+        os.close(start)
+        trust = Trust(cafile.__class__(f"/dev/fd/{end}"))
+        trust.check()
+    finally:
+        os.close(end)
+    with secure(authority) as server:
+        for name in ("one", "two"):
+            assert get(server.url + "/file", target.with_name(name), trust) == CONTENT
+
+
+def test_a_file_may_hold_several_certificates_and_comments(
+    authority: trustme.CA, target: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    pems = [trustme.CA().cert_pem.bytes(), authority.cert_pem.bytes()]
+    bundle.write_bytes(b"".join(b"# F\xc5\x91tan\xfas\r\n-- \n" + pem * 2 for pem in pems))
+    with secure(authority) as server:
+        assert get(server.url + "/file", target, Trust(bundle)) == CONTENT
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs /dev/zero")  # noqa: PTH110
+def test_a_file_without_an_end_is_refused(cafile: Path) -> None:
+    with pytest.raises(UsageError, match="/dev/zero cannot be used: it is larger than 16 MiB"):
+        Trust(cafile.__class__("/dev/zero")).check()
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_file_that_a_variable_names_can_be_looked_at_before_it_is_used(
+    cafile: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    SYSTEM_TRUST.check()
+    monkeypatch.setenv(variable, str(cafile))
+    SYSTEM_TRUST.check()
+    monkeypatch.setenv(variable, f"{cafile}.none")
+    with pytest.raises(UsageError, match=r"authority\.pem\.none cannot be used") as caught:
+        SYSTEM_TRUST.check()
+    assert caught.value.hint == f"Correct or unset {variable}."
+    Trust(verify=False).check()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_a_pipe_that_a_variable_names_is_left_for_who_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "pipe"))
+    SYSTEM_TRUST.check()  # would wait for a writer
 
 
 @pytest.mark.parametrize("certificate", list(Certificate))
@@ -274,6 +341,8 @@ def test_the_host_behind_a_redirect_is_the_one_that_is_named(
         error = fails(good.url + "/start", target, Trust(cafile))
         assert error.reason.startswith(f"the certificate of {place(bad)} ")
         assert error.kind == "certificate"
+        assert isinstance(error, OtherHostError)
+        assert not isinstance(fails(bad.url + "/start", target, Trust(cafile)), OtherHostError)
         assert get(good.url + "/start", target, Trust(verify=False)) == CONTENT
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ import trustme
 from click.testing import CliRunner
 
 from i3d.cli import cli
+from i3d.cli.clip_failures import ClipFailures
+from i3d.errors import ClipNotFetchedError, PartialFailureError, TransferError
 from i3d.paths import ucf101_dir
 from i3d.ucf101_files.folder import clips_dir
 from i3d.ucf101_files.live_index import MOST_CLIPS
@@ -135,6 +138,9 @@ def test_did_you_mean() -> None:
         ["fetch", ONE, "--jobs", "0"],
         ["fetch", ONE, "--source", "moon"],
         ["fetch", ONE, "--cafile", "x.pem", "--insecure"],
+        ["fetch", ONE, "--cafile", ""],
+        ["eval", "Bowling", "--cafile", ""],
+        ["list", "--refresh", "--cafile", ""],
         ["eval", "--sample", "0"],
         ["eval", "Billiards"],
         ["eval", "CricketShot"],
@@ -145,6 +151,7 @@ def test_a_command_line_that_makes_no_sense(arguments: list[str]) -> None:
     result = ucf(*arguments)
     assert result.exit_code == 2
     assert result.stdout == ""
+    assert ("is empty." in result.stderr) == ("" in arguments)
 
 
 # list --refresh
@@ -275,6 +282,41 @@ def test_where_nothing_can_be_reached_one_clip_is_named_and_the_rest_counted() -
     assert result.exit_code == 7
     assert result.stderr.count("cannot be fetched") == 1
     assert "166 more were not tried, for no source can be used." in result.stderr
+    assert "stands above" not in result.stderr
+
+
+def test_classify_where_nothing_can_be_reached_one_clip_is_named_and_the_rest_counted() -> None:
+    result = i3d("classify", "ucf:v_CricketShot_g04_*", "--format", "json")
+    assert result.exit_code == 7
+    assert result.stderr.count("cannot be fetched") == 1
+    assert "not tried any more" not in result.stderr
+    assert "Note: 6 more were not tried, for no source can be used.\n" in result.stderr
+    assert "stands above" not in result.stderr
+    answers = json.loads(result.stdout)["results"]
+    assert [answer["error"]["kind"] for answer in answers[1:]] == ["ClipNotFetchedError"] * 6
+
+
+def test_a_clip_that_came_with_the_second_recipe_has_not_failed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    untried = ClipNotFetchedError("It was not tried any more.")
+    failures = ClipFailures("evaluated", num_wanted=3)
+    failures.add("one", untried)
+    failures.add("two", untried)
+    failures.had("one")
+    with pytest.raises(PartialFailureError, match="1 of 3 clips could not be evaluated") as caught:
+        failures.finish()
+    assert caught.value.hint == "Run it again when a source can be used."
+    assert capsys.readouterr().err == "Note: 1 more was not tried, for no source can be used.\n"
+    failures.had("two")
+    with pytest.raises(PartialFailureError, match="2 of 3 clips were not evaluated with every"):
+        failures.finish()
+    assert capsys.readouterr().err == ""
+    failures.add("two", TransferError("It broke."))
+    with pytest.raises(PartialFailureError, match="1 of 3 clips could not be evaluated") as caught:
+        failures.finish()
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("The reason for each stands above.")
 
 
 def test_path(ucf101: Hosts) -> None:
@@ -285,6 +327,15 @@ def test_path(ucf101: Hosts) -> None:
     ucf("fetch", ONE)
     assert ucf("path", ONE.upper()).stdout == f"{clips_dir() / ONE}.avi\n"
     assert ucf("path", HANDSTAND).exit_code == 5
+
+
+def test_path_in_a_folder_that_cannot_be_read() -> None:
+    ucf101_dir().mkdir(parents=True)
+    clips_dir().write_text("no folder")
+    result = ucf("path", ONE)
+    if os.name != "nt":  # which says that nothing is there
+        assert f"The folder {clips_dir()} cannot be read: Not a directory." in result.stderr
+    assert (result.exit_code, result.stdout) == (5, "")
 
 
 def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

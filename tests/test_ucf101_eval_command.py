@@ -188,9 +188,11 @@ def test_clips_that_only_a_host_has_are_not_evaluated(ucf101: Hosts, color_model
     after = evaluated(*chosen)
     assert after["selection"] == before["selection"]
     assert names_in(after["evaluations"][0]) == names_in(before["evaluations"][0])
-    result = ucf("eval", extra[0], "--model", color_model)
-    assert (result.exit_code, result.stdout) == (4, "")
-    assert "v_Bowling_g26_c01" in result.stderr
+    for name in (extra[0], "*_g26_*"):
+        result = ucf("eval", "v_Bowling_g01_c01", name, "--model", color_model)
+        assert (result.exit_code, result.stdout) == (4, "")
+        assert f"Only the index host's own list has {name}" in result.stderr
+    assert "There is no clip" in ucf("eval", "v_Bowling_g99_c01").stderr
 
 
 # What can't be evaluated

@@ -15,14 +15,16 @@ import pytest
 import trustme
 
 from i3d.download import Trust
-from i3d.errors import CacheError, ClipNotFetchedError, UsageError
+from i3d.errors import CacheError, ClipNotFetchedError, DownloadError, UsageError
 from i3d.paths import ucf101_dir
 from i3d.progress import NoProgress
 from i3d.ucf101 import load_index, select_clips
 from i3d.ucf101_files.checks import MAX_CLIP_BYTES
 from i3d.ucf101_files.fetching import MANY_CLIPS, fetch_clips
 from i3d.ucf101_files.folder import clips_dir, find_clip, local_clips, local_path
-from i3d.ucf101_files.host_state import MOST_FAILURES
+from i3d.ucf101_files.host_state import MOST_FAILURES, HostState
+from i3d.ucf101_files.hosts import open_hosts
+from i3d.ucf101_files.live_index import kept_index
 
 from ucf101_hosts import (
     CRICKET,
@@ -38,10 +40,10 @@ from ucf101_hosts import (
     ucf101,
     zip_content,
 )
-from web_server import Certificate, Fault, Resource, tls_context
+from web_server import Certificate, Fault, Resource, serve, tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from i3d.ucf101 import Clip
@@ -412,7 +414,10 @@ def test_no_more_is_unpacked_than_a_member_claims(
 
 
 def test_a_clip_that_the_zip_does_not_hold(ucf101: Hosts) -> None:
-    assert "holds no such clip" in sentence(fetch_one("v_Biking_g01_c01", source="zip"))
+    text = sentence(fetch_one("v_Biking_g01_c01", source="zip"))
+    assert "holds no such clip" in text
+    assert text.endswith("--source index.")
+    assert sentence(fetch_one("v_Biking_g01_c01", source="index")).endswith("--refresh")
 
 
 def test_a_kept_directory_that_was_damaged_is_read_again(ucf101: Hosts) -> None:
@@ -434,6 +439,44 @@ def test_a_kept_directory_that_was_damaged_is_read_again(ucf101: Hosts) -> None:
         (clips_dir() / clip.file_name).unlink(missing_ok=True)
         assert fetch_one(CRICKET[1], source="zip").path is not None
         assert kept.read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("parts", "num_bytes"),
+    [
+        ([[0, 10**30]], 10**6),
+        ([[0, -1]], 10**6),
+        ([[0, 2**62]], 10**6),
+        ([[0, 2**23], [2**23, 2**23]], 10**9),
+        ([[0.5, 1]], 10**6),
+        ([[0, True]], 10**6),
+        ([[0, 1]], 1e308),
+        ([[0, 1]], 10**30),
+        ([[0]], 10**6),
+        (3, 10**6),
+    ],
+)
+def test_a_kept_directory_with_senseless_numbers_is_read_again(
+    ucf101: Hosts, parts: object, num_bytes: object
+) -> None:
+    fetch_one(CRICKET[0], source="zip")
+    kept = ucf101_dir() / "zip-directory"
+    good = kept.read_bytes()
+    head = json.loads(good.split(b"\n")[0])
+    head |= {"parts": parts, "identity": head["identity"] | {"num_bytes": num_bytes}}
+    kept.write_bytes(json.dumps(head).encode() + b"\n")
+    assert fetch_one(CRICKET[1], source="zip").path is not None
+    assert kept.read_bytes() == good
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+def test_pipes_in_the_place_of_what_is_kept_are_not_waited_for(ucf101: Hosts) -> None:
+    ucf101_dir().mkdir(parents=True)
+    for name in ("zip-directory", "index.json"):
+        os.mkfifo(ucf101_dir() / name)
+    assert kept_index() is None
+    assert fetch_one(source="zip").path is not None
+    assert (ucf101_dir() / "zip-directory").is_file()  # it took its place
 
 
 # Hosts that can't be used
@@ -566,6 +609,17 @@ def test_a_refused_certificate(
         assert [request.path for request in hosts.index.requests] == [FOLDER + ONE]
 
 
+def test_one_clip_that_lies_on_a_host_with_a_refused_certificate_costs_that_clip_alone(
+    ucf101: Hosts, authority: trustme.CA
+) -> None:
+    with serve({}, tls=tls_context(authority, Certificate.SELF_SIGNED)) as other:
+        ucf101.clip(CRICKET[1]).redirect = other.url + "/clip.avi"
+        results = fetch(*CRICKET, source="index", jobs=1)
+        assert [result.path is None for result in results] == [False, True, *[False] * 5]
+        assert "is self-signed" in sentence(results[1])
+        assert "--insecure" in sentence(results[1])
+
+
 def test_good_certificates_are_taken_and_the_systems_are_the_default(
     authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -648,6 +702,22 @@ def test_what_stands_in_the_place_of_a_clip_costs_that_clip_alone(ucf101: Hosts,
     (clips_dir() / ONE / "something").rmdir()
 
 
+def test_a_folder_that_became_unwritable_stops_the_run(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: Path) -> Path:
+        if target.parent != clips_dir():
+            return replace(self, target)
+        raise PermissionError(13, "Permission denied")
+
+    replace = type(clips_dir()).replace
+    monkeypatch.setattr(type(clips_dir()), "replace", refuse)
+    with pytest.raises(CacheError, match="cannot be made or written: Permission denied") as caught:
+        fetch(*CRICKET, source="index", jobs=1)
+    assert str(clips_dir()) in caught.value.message
+    assert ucf101.asked_for == [CRICKET[0]]
+
+
 def test_a_clip_that_another_process_has_just_put_there_is_taken(
     ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -685,6 +755,41 @@ def test_who_stops_listening_stops_the_threads(ucf101: Hosts) -> None:
     assert {path.name for path in clips_dir().iterdir()} <= set(CRICKET)
 
 
+@pytest.mark.parametrize("num_possible", [0, 1, 2])
+def test_with_fewer_threads_than_wished_for_all_arrives(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch, num_possible: int
+) -> None:
+    monkeypatch.setattr(threading.Thread, "start", limited(num_possible, RuntimeError()))
+    results = fetch(*CRICKET, jobs=4)
+    assert [result.source for result in results] == ["index"] * len(CRICKET)
+
+
+def test_ctrl_c_while_threads_are_started_is_no_other_error(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for num_possible in (0, 1):
+        monkeypatch.setattr(threading.Thread, "start", limited(num_possible, KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            fetch(*CRICKET, jobs=4)
+        monkeypatch.undo()
+        point_to(ucf101, monkeypatch)
+
+
+def limited(num_possible: int, error: BaseException) -> Callable[[threading.Thread], None]:
+    """A way to start threads in which so many of ours start, and then an error comes."""
+    start = threading.Thread.start
+    started = []
+
+    def start_or_raise(thread: threading.Thread) -> None:
+        if thread.name.startswith("i3d-fetch"):
+            if len(started) == num_possible:
+                raise error
+            started.append(thread)
+        start(thread)
+
+    return start_or_raise
+
+
 def test_a_mistake_in_the_settings_is_told_by_the_run(
     ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -706,6 +811,71 @@ def test_a_mirror_that_is_no_address_is_told_without_its_password(
     with pytest.raises(UsageError, match=variable) as caught:
         fetch_one()
     assert "secret" not in str(caught.value) + str(caught.value.hint)
+
+
+@pytest.mark.parametrize("address", ["http://a b/", "http://../", "http://%zz/", "http://\udcff/"])
+def test_a_mirror_with_a_name_that_no_host_can_have(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("I3D_UCF101_URL", address)
+    with pytest.raises(UsageError, match="I3D_UCF101_URL holds no web address"):
+        fetch_one(source="index")
+
+
+def test_a_mirror_that_cannot_be_reached_is_named_by_its_variable(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("I3D_UCF101_URL", ucf101.index.url.replace("http:", "https:"))
+    hint = "See that I3D_UCF101_URL holds the right address. Check the network"
+    assert hint in sentence(fetch_one(source="index"))
+    monkeypatch.setenv("I3D_OFFLINE", "1")
+    assert sentence(fetch_one(source="index")).endswith("\nUnset I3D_OFFLINE to allow downloads.")
+
+
+def test_a_file_of_certificates_that_cannot_be_used_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("I3D_UCF101_URL", "https://127.0.0.1:9/")
+    with pytest.raises(UsageError, match=r"none\.pem cannot be used") as caught:
+        fetch(*CRICKET)
+    assert caught.value.hint == "Correct or unset REQUESTS_CA_BUNDLE."
+    assert "refuses the connection" in sentence(fetch_one(trust=Trust(verify=False)))
+    monkeypatch.setenv("I3D_OFFLINE", "1")
+    assert "offline" in sentence(fetch_one())
+
+
+def test_several_that_wait_for_a_silent_zip_wait_once(
+    ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("I3D_TIMEOUT", "0.2")
+    ucf101.archive.always = Fault(stall_after=-1)
+    for name in CRICKET[1:5]:
+        ucf101.clip(name).always = 404
+    first, *rest = fetch(*CRICKET[:5], jobs=4)
+    assert first.source == "index"
+    assert ["zip (" in sentence(result) for result in rest] == [True] * 4
+    assert len(ucf101.zip.requests) == 2  # one wait, of two attempts
+
+
+def test_a_failure_that_several_clips_share_counts_once_but_silence_for_each(
+    ucf101: Hosts,
+) -> None:
+    (host,) = open_hosts("zip")
+    shared = DownloadError("No.", reason="no")
+    state = HostState(host)
+    for _ in range(MOST_FAILURES):
+        state.failed(shared)
+    assert state.down is None
+    for _ in range(MOST_FAILURES - 1):
+        state.failed(DownloadError("No.", reason="no"))
+    assert state.down is not None
+
+    silent, state = DownloadError("No.", reason="no", kind="silent"), HostState(host)
+    state.failed(silent)
+    assert state.down is None
+    state.failed(silent)
+    assert state.down is silent
 
 
 def test_a_host_that_is_silent_is_left_after_two_clips(

@@ -281,6 +281,9 @@ def test_a_damaged_installation_is_told(damaged: Path, file: str, damage: str) -
         path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ModelLoadError, match=file) as caught:
         load_index()
+    assert caught.value.message.endswith(
+        "is missing." if damage == "missing" else "is damaged: its content changed."
+    )
     assert caught.value.hint is not None
     assert "Install i3d again" in caught.value.hint
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from i3d.cli.clip_failures import show_untried
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.model_options import model_options, result_options
@@ -16,6 +17,7 @@ from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_videos import fetch_named_clips, find_clips
 from i3d.errors import (
+    ClipNotFetchedError,
     EngineError,
     I3DError,
     OutputError,
@@ -197,7 +199,9 @@ def classify_command(
     if errors:
         raise PartialFailureError(
             f"{len(errors)} of {num_videos} videos could not be classified.",
-            hint="The reason for each stands above.",
+            hint="Run it again when a source can be used."
+            if any(isinstance(error, ClipNotFetchedError) for error in errors)
+            else "The reason for each stands above.",
         )
 
 
@@ -212,6 +216,7 @@ def _outcomes(
     from i3d.loader import check_video
 
     classifier: Classifier | None = None
+    num_untried = 0
     for path, transfer_error in files:
         try:
             if transfer_error is not None:
@@ -229,12 +234,15 @@ def _outcomes(
                 )
             except (VideoError, EngineError) as error:
                 outcome = Outcome(path, error=error)
-        if outcome.error is not None and len(files) > 1:
+        if isinstance(outcome.error, ClipNotFetchedError):
+            num_untried += 1
+        elif outcome.error is not None and len(files) > 1:
             show_error(outcome.error)
         if outcome.prediction is not None:
             for warning in outcome.prediction.warnings:
                 show_warning(f"{path}: {warning}.")
         yield outcome
+    show_untried(num_untried)
 
 
 def load_classifier(model: str, label_file: str | None, progress: Progress) -> Classifier:

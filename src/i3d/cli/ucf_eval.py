@@ -17,7 +17,7 @@ from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_options import split_options, transfer_options, trust_of
-from i3d.errors import I3DError, OutputError, UserInterruptError
+from i3d.errors import I3DError, OutputError, UnknownNameError, UserInterruptError
 from i3d.recipes import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.evaluation import Evaluation, Evaluator
-    from i3d.ucf101 import Clip
+    from i3d.ucf101 import Clip, Index
 
 DEFAULT_SAMPLE = 50
 """Clips by chance where none were named: minutes on a laptop, and numbers within
@@ -175,9 +175,40 @@ def _choose(
     from i3d.evaluation import find_targets
     from i3d.ucf101 import load_index, select_clips
 
-    clips = select_clips(load_index(), terms, split=split, subset=subset)
+    try:
+        clips = select_clips(load_index(), terms, split=split, subset=subset)
+    except UnknownNameError as error:
+        term = _only_known_to_a_host(terms)
+        if term is None:
+            raise
+        raise UnknownNameError(
+            f"Only the index host's own list has {term}: i3d ucf eval counts the clips of the "
+            "official lists alone.",
+            hint="What happens in a clip is said by: i3d classify ucf:NAME",
+        ) from error
     find_targets(clips, _expected_labels(model, label_file), relations, model)
     return clips
+
+
+def _only_known_to_a_host(terms: Sequence[str]) -> str | None:
+    """The first name that is unknown here, if the list that a host was seen to have knows it."""
+    from i3d.ucf101 import load_index
+    from i3d.ucf101_files.live_index import current_index
+
+    for term in terms:
+        if not _is_known(load_index(), term):
+            return term if _is_known(current_index(), term) else None
+    return None
+
+
+def _is_known(index: Index, term: str) -> bool:
+    from i3d.ucf101 import select_clips
+
+    try:
+        select_clips(index, [term])
+    except UnknownNameError:
+        return False
+    return True
 
 
 def _expected_labels(model: str, label_file: str | None) -> tuple[str, ...]:
@@ -225,6 +256,7 @@ def _evaluate(
             journal_dir=ucf101_dir() / "evaluations",
             again=again,
             local=find_clip,
+            on_result=lambda result: failures.had(result.clip.name),
             on_failure=lambda failure: failures.add(failure.clip.name, failure.error),
             progress=progress,
         )

@@ -10,7 +10,15 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from i3d.download.attempts import AttemptError, download_error, place, shown, status_text
+from i3d.download.attempts import (
+    NETWORK_HINT,
+    AttemptError,
+    OtherHostError,
+    download_error,
+    place,
+    shown,
+    status_text,
+)
 from i3d.download.ranges import RemoteIdentity, RemotePiece, fetch_range
 from i3d.download.settings import (
     is_offline,
@@ -29,9 +37,11 @@ if TYPE_CHECKING:
     from i3d.progress import Progress
 
 __all__ = [
+    "NETWORK_HINT",
     "SYSTEM_TRUST",
     "Connection",
     "Download",
+    "OtherHostError",
     "RemoteIdentity",
     "RemotePiece",
     "Trust",

@@ -44,6 +44,8 @@ class AttemptError(Exception):
         self.is_transient = is_transient
         self.is_stall = is_stall
         self.wait_seconds = wait_seconds
+        self.is_elsewhere = False
+        """Whether it is another host's failure, to which the address's own has sent us."""
 
 
 class FileChangedError(AttemptError):
@@ -53,9 +55,17 @@ class FileChangedError(AttemptError):
         super().__init__("the file is not the one any more that parts were read of before")
 
 
+class OtherHostError(DownloadError):
+    """An address leads to another host, which can't be trusted or reached. Its own host works."""
+
+
 def download_error(url: str, error: AttemptError) -> DownloadError:
     """Make the error that callers of this package get."""
-    kind = RemoteFileChangedError if isinstance(error, FileChangedError) else DownloadError
+    kind = DownloadError
+    if isinstance(error, FileChangedError):
+        kind = RemoteFileChangedError
+    elif error.is_elsewhere:
+        kind = OtherHostError
     return kind(
         f"{shown(url)} cannot be downloaded: {error.reason}.",
         reason=error.reason,

@@ -96,7 +96,11 @@ class Connection:
         visited = []
         for _ in range(MAX_REDIRECTS + 1):
             visited.append(url)
-            response = self._send(url, headers)
+            try:
+                response = self._send(url, headers)
+            except AttemptError as error:
+                error.is_elsewhere = not _is_same_host(visited[0], url)
+                raise
             location = response.headers.get("Location")
             if response.status_code not in (301, 302, 303, 307, 308) or location is None:
                 at_end = partial(self._kept.add, _origin(url))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import stat
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -114,7 +115,9 @@ def open_session(trust: Trust) -> requests.Session:
 
 def check_trust(trust: Trust) -> None:
     """Raise AttemptError where the certificates that the user named can't be read."""
-    _tls_context(trust)
+    named = _named_in_variable()
+    if trust.cafile is not None or (named and not _is_pipe(named[0])):
+        _tls_context(trust)
 
 
 def _tls_context(trust: Trust) -> ssl.SSLContext:
@@ -127,35 +130,61 @@ def _tls_context(trust: Trust) -> ssl.SSLContext:
         bundle = os.fspath(trust.cafile)
         if os.path.isdir(bundle):  # noqa: PTH112  (no error on a name that is too long)
             raise _unusable(bundle, "it is a folder", "--cafile")
-        return _context_of(bundle, "--cafile")
-    for variable in _BUNDLE_VARIABLES:
-        bundle = os.environ.get(variable, "")
-        if bundle:
-            return _context_of(bundle, variable)
+        context = _empty_context()
+        try:
+            context.load_verify_locations(cadata=trust.certificates)
+        except (OSError, ValueError) as error:
+            raise _unusable(bundle, _why(error), "--cafile") from error
+        return context
+    named = _named_in_variable()
+    if named is not None:
+        return _context_of(*named)
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _context_of(bundle: str, setting: str) -> ssl.SSLContext:
-    """Trust the certificates of a file, or of a folder that OpenSSL's `rehash` has prepared."""
+def _named_in_variable() -> tuple[str, str] | None:
+    """The file or folder of certificates that a variable names, and the variable."""
+    for variable in _BUNDLE_VARIABLES:
+        bundle = os.environ.get(variable, "")
+        if bundle:
+            return bundle, variable
+    return None
+
+
+def _is_pipe(bundle: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(bundle).st_mode)  # noqa: PTH116  (any name will do)
+    except (OSError, ValueError):
+        return False
+
+
+def _empty_context() -> ssl.SSLContext:
     # Not ssl.create_default_context: from Python 3.13 on it is strict in a way that the
     # certificates of many company proxies fail.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # What the user names is trusted, also where it is not the last of its chain: a host's own
     # certificate, or that of an authority in between. curl does the same.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _context_of(bundle: str, setting: str) -> ssl.SSLContext:
+    """Trust the certificates of a file, or of a folder that OpenSSL's `rehash` has prepared."""
+    context = _empty_context()
     try:
         if os.path.isdir(bundle):  # noqa: PTH112  (no error on a name that is too long)
             context.load_verify_locations(capath=bundle)
         else:
             context.load_verify_locations(cafile=bundle)
     except OSError as error:  # ssl.SSLError is one
-        why = (
-            "it holds no certificate"
-            if isinstance(error, ssl.SSLError)
-            else (error.strerror or str(error))
-        )
-        raise _unusable(bundle, why, setting) from error
+        raise _unusable(bundle, _why(error), setting) from error
     return context
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "it holds no certificate"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _unusable(bundle: str, why: str, setting: str) -> AttemptError:

@@ -12,11 +12,13 @@ import errno
 import json
 import os
 import re
+import stat
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
+from i3d.errors import CacheError
 from i3d.evaluation.measures import Guess
 from i3d.results import TrueLabel
 from i3d.sources.cache import cannot_read, cannot_write
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.evaluation.settings import Settings
+
+_MAX_BYTES = 2**30
+"""A larger file is refused: a line takes 1 to 2 kB, so this is all 13,320 clips forty times."""
+
+_MAX_LINE_BYTES = 2**20
+"""No line is longer; of one that is, no part is a clip's."""
 
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 """What systems say of files on disks that know no `fsync`, such as some network drives."""
@@ -69,16 +77,29 @@ class Journal:
             Name of a clip -> its last good line.
 
         Raises:
-            CacheError: The file is there and can't be read.
+            CacheError: The file is there and can't be read, or is too large.
         """
         try:
-            content = self.path.read_bytes()
+            entries = [_entry_from_line(line, self._key) for line in self._lines()]
         except FileNotFoundError:
             return {}
+        except CacheError:  # an OSError, too
+            raise
         except OSError as error:
             raise cannot_read(self.path.parent, error) from error
-        entries = (_entry_from_line(line, self._key) for line in content.split(b"\n"))
         return {entry.clip: entry for entry in entries if entry is not None}
+
+    def _lines(self) -> Iterator[bytes]:
+        info = self.path.stat()
+        if not (stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode)):
+            return  # a device or a pipe keeps nothing, and its end may never come
+        if info.st_size > _MAX_BYTES:
+            raise CacheError(
+                f"{self.path} is too large for a journal of evaluations.", hint="Remove it."
+            )
+        with self.path.open("rb") as file:
+            while line := file.readline(_MAX_LINE_BYTES):
+                yield line
 
     @contextmanager
     def writing(self) -> Iterator[None]:

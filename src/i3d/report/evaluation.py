@@ -12,7 +12,7 @@ from i3d import __version__
 from i3d.evaluation import compare
 from i3d.report.as_json import error_as_dict
 from i3d.report.as_table import TableStyle
-from i3d.report.escaping import encodable
+from i3d.report.escaping import encodable, printable
 from i3d.report.evaluation_table import render
 
 if TYPE_CHECKING:
@@ -117,11 +117,17 @@ def evaluations_as_csv(evaluations: Sequence[Evaluation], error: I3DError | None
             "fingerprint": settings.model.fingerprint,
             "engine": f"{settings.engine.name} {settings.engine.version}",
         }
-        writer.writerows(made_by | _result_row(result) for result in evaluation.results)
-        writer.writerows(made_by | _failure_row(failure) for failure in evaluation.failures)
+        rows = [_result_row(result) for result in evaluation.results]
+        rows += [_failure_row(failure) for failure in evaluation.failures]
+        writer.writerows(_printable(made_by | row) for row in rows)
     if error is not None:
-        writer.writerow({"status": "error", "message": error.message})
-    return encodable(text.getvalue())
+        writer.writerow(_printable({"status": "error", "message": error.message}))
+    return text.getvalue()
+
+
+def _printable(row: Mapping[str, object]) -> dict[str, object]:
+    """Cells that people can look at in a terminal: what is kept on disk may be anybody's."""
+    return {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
 
 
 def _result_row(result: ClipResult) -> dict[str, object]:

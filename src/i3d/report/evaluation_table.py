@@ -278,9 +278,10 @@ def _resumed(page: _Page, evaluations: Sequence[Evaluation]) -> None:
     if found:
         page.gap()
     for evaluation, title in found:
+        was = "was" if evaluation.num_resumed == 1 else "were"
         page.line(
             f"{f'{title}: ' if several else ''}{evaluation.num_resumed} of "
-            f"{_clips(evaluation.num_clips)} were taken from an earlier run."
+            f"{_clips(evaluation.num_clips)} {was} taken from an earlier run."
         )
 
 

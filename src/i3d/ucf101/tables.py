@@ -83,13 +83,19 @@ def kinetics_labels() -> Mapping[str, tuple[KineticsLabel, ...]]:
 
 def _lines(file: str, sha256: str) -> list[str]:
     """The lines of a packaged table without its comments."""
+    text = ""
+    problem = "is damaged: its content changed"
     try:
         text = (package_data_dir() / file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        text = ""
+    except FileNotFoundError:
+        problem = "is missing"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+    except UnicodeDecodeError:
+        pass
     if hashlib.sha256(text.encode()).hexdigest() != sha256:
         raise ModelLoadError(
-            f"The table {file} of this installation is damaged: its content changed.",
+            f"The table {file} of this installation {problem}.",
             hint="Install i3d again: pip install --force-reinstall --no-deps i3d",
         )
     return [line for line in text.splitlines() if not line.startswith("#")]

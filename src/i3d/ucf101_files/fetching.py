@@ -6,7 +6,7 @@ import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from i3d.download import SYSTEM_TRUST
+from i3d.download import SYSTEM_TRUST, is_offline
 from i3d.errors import CacheError
 from i3d.progress import NO_PROGRESS
 from i3d.scratch import private_folder
@@ -59,7 +59,8 @@ def fetch_clips(
 
     Raises:
         CacheError: The folder can't be written, or the disk is too full.
-        UsageError: I3D_TIMEOUT, or the address of a mirror, makes no sense.
+        UsageError: I3D_TIMEOUT, or the address of a mirror, makes no sense; or the trusted
+            certificates can't be read, and a host needs them.
     """
     directory = directory or clips_dir()
     here = {}
@@ -75,11 +76,14 @@ def fetch_clips(
     if not missing:
         yield from (here[clip] for clip in clips)
         return
+    hosts = open_hosts(source)
+    if not is_offline() and any(host.url.lower().startswith("https:") for host in hosts):
+        trust.check()  # else each clip would say it
     with ExitStack() as stack:
         with explained(directory):
             folder = stack.enter_context(private_folder(directory))
         _check_room(directory, len(missing))
-        run = Run(missing, directory, folder, open_hosts(source), trust, progress)
+        run = Run(missing, directory, folder, hosts, trust, progress)
         if len(missing) == 1 or jobs == 1:
             fetched = run.one_by_one()
         else:

@@ -48,9 +48,16 @@ def local_path(clip: Clip) -> Path:
 
     Raises:
         ClipNotFetchedError: It is not there, or not whole.
+        CacheError: The cache can't be read.
     """
     path = find_clip(clip)
     if path is None:
+        try:
+            (clips_dir() / clip.file_name).stat()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise _unreadable(clips_dir(), error) from error
         raise ClipNotFetchedError(
             f"{clip.file_name} is not on this machine.",
             hint=f"Fetch it: i3d ucf fetch {clip.name}",
@@ -73,16 +80,20 @@ def local_clips(clips: Iterable[Clip]) -> dict[Clip, LocalClip]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise CacheError(
-            f"The folder {folder} cannot be read: {error.strerror or error}.",
-            hint="Mend its permissions, or choose another one in I3D_CACHE_DIR.",
-        ) from error
+        raise _unreadable(folder, error) from error
     found = {}
     for clip in clips:
         path = folder / clip.file_name
         if clip.file_name in names and is_file(path) and damage(path) is None:
             found[clip] = LocalClip(path, num_frames_from_header(path))
     return found
+
+
+def _unreadable(folder: Path, error: OSError) -> CacheError:
+    return CacheError(
+        f"The folder {folder} cannot be read: {error.strerror or error}.",
+        hint="Mend its permissions, or choose another one in I3D_CACHE_DIR.",
+    )
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
+from i3d.download import NETWORK_HINT, OtherHostError
 from i3d.errors import DownloadError, TransferError
 from i3d.ucf101_files.hosts import host_name
 
@@ -18,6 +20,16 @@ failure."""
 
 _OTHER_SOURCE = {"index": "take it from the zip with --source zip, ", "zip": ""}
 """A way on where one source alone was asked."""
+
+_MISSING = {
+    "index": "See what the host has: i3d ucf list --refresh",
+    "zip": "Try the index host, with --source index.",
+}
+"""A way on where the source that was asked last has no such clip."""
+
+_LATER = "Try again later."
+
+_HOLD = {False: "holds the right address", True: "hold the right addresses"}
 
 _SILENCE = 4
 """How many failures it counts for that a host was silent: it was asked twice by then, and each time
@@ -35,6 +47,7 @@ class HostState:
         self.is_told = False
         """Whether the user knows that it is down."""
         self._num_failures = 0
+        self._last: DownloadError | None = None
         self._lock = threading.Lock()
 
     def worked(self) -> None:
@@ -44,14 +57,23 @@ class HostState:
             self._num_failures = 0
 
     def failed(self, error: DownloadError) -> None:
-        """Count a failure; the host may be down after it."""
+        """Count a failure; the host may be down after it.
+
+        One that several clips share, for they waited for the same answer, counts once; but silence
+        counts for each of them.
+        """
         with self._lock:
-            if error.kind == "missing" or self.down is not None:
+            is_silent = error.kind == "silent"
+            is_known = error is self._last and not is_silent
+            if error.kind == "missing" or is_known or self.down is not None:
                 return
-            self._num_failures += _SILENCE if error.kind == "silent" else 1
+            self._last = error
+            self._num_failures += _SILENCE if is_silent else 1
+            # Where it sends us for one clip may be another place than for the next.
+            is_its_own = not isinstance(error, OtherHostError)
             if (
-                error.kind == "certificate"
-                or (error.kind == "unreachable" and not self.has_worked)
+                (is_its_own and error.kind == "certificate")
+                or (is_its_own and error.kind == "unreachable" and not self.has_worked)
                 or self._num_failures >= MOST_FAILURES
             ):
                 self.down = error
@@ -76,9 +98,12 @@ def explain_failures(clip: Clip, failures: list[tuple[Host, DownloadError]]) -> 
             "unverified with --insecure."
         )
     elif all(error.kind == "missing" for _, error in failures):
-        hint = "See what the host has: i3d ucf list --refresh"
+        hint = _MISSING[failures[0][0].name if len(failures) == 1 else "index"]
     else:
-        hint = hints[0] if hints else "Try again later."
+        hint = hints[0] if hints else _LATER
+        mirrors = [host.variable for host, _ in failures if os.environ.get(host.variable)]
+        if mirrors and hint in (_LATER, NETWORK_HINT):
+            hint = f"See that {' and '.join(mirrors)} {_HOLD[len(mirrors) > 1]}. {hint}"
     if len(failures) == 1:
         ((_, error),) = failures
         return TransferError(f"{clip.file_name} cannot be fetched: {error.reason}.", hint=hint)

@@ -6,7 +6,9 @@ Both are used from several threads, each with a connection of its own.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from i3d.download import download, is_web_address, place, shown
 from i3d.errors import DownloadError, UsageError
@@ -41,6 +43,8 @@ class Host(Protocol):
     """One of `SOURCE_NAMES`."""
     url: str
     """Its address, mirrors in place of what they replace."""
+    variable: str
+    """The environment variable that names a mirror."""
 
     def fetch(
         self, clip: Clip, target: Path, connection: Connection, progress: Progress = NO_PROGRESS
@@ -81,7 +85,7 @@ def index_url() -> str:
     Raises:
         UsageError: The variable holds no web address.
     """
-    return _address("I3D_UCF101_URL", INDEX_URL).rstrip("/") + "/"
+    return _address(IndexHost.variable, INDEX_URL).rstrip("/") + "/"
 
 
 def zip_url() -> str:
@@ -93,22 +97,34 @@ def zip_url() -> str:
     Raises:
         UsageError: The variable holds no web address.
     """
-    return _address("I3D_UCF101_ZIP_URL", ZIP_URL)
+    return _address(ZipHost.variable, ZIP_URL)
 
 
 def _address(variable: str, default: str) -> str:
     address = os.environ.get(variable) or default
-    if not is_web_address(address):  # it may hold a password: it is not shown
+    if not (
+        is_web_address(address) and _has_host_name(address)
+    ):  # it may hold a password: it is not shown
         raise UsageError(
             f"{variable} holds no web address.", hint=f"It must begin as {default} does."
         )
     return address
 
 
+def _has_host_name(address: str) -> bool:
+    """Whether what stands in the place of a host could be one."""
+    name = urlsplit(address).hostname or ""
+    try:
+        return ":" in name or re.fullmatch(rb"[\w.-]+", name.encode("idna")) is not None
+    except UnicodeError:
+        return False
+
+
 class IndexHost:
     """One file a clip. HandStandPushups is asked for in both of its spellings."""
 
     name = "index"
+    variable = "I3D_UCF101_URL"
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -152,6 +168,7 @@ class ZipHost:
     """One member a clip, whose CRC-32 is in the zip's directory."""
 
     name = "zip"
+    variable = "I3D_UCF101_ZIP_URL"
 
     def __init__(self, url: str) -> None:
         self.url = url

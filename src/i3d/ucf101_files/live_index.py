@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _MAX_PAGE_BYTES = 32 * 2**20
 """An Apache index of 13,320 files takes about 3 MB."""
+
+_MAX_KEPT_BYTES = 16 * 2**20
+"""What is kept of the longest list: `MOST_CLIPS` names of 75 characters and our own take 5 MB."""
 
 MOST_CLIPS = 50_000
 """A page that lists more is not UCF101's, which has 13,320: what is kept is read by each
@@ -105,8 +109,12 @@ def refresh_index(
 
 def kept_index() -> LiveIndex | None:
     """Give what the last `refresh_index` found; None where there is none that can be read."""
+    path = _kept_file()
+    if not os.path.isfile(path):  # noqa: PTH113  (of a pipe no end would come; no error)
+        return None
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-        text = _kept_file().read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            text = file.read(_MAX_KEPT_BYTES)
         import json  # here, for most machines have kept none
 
         kept = json.loads(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from i3d.download import open_connection
 from i3d.errors import CacheError, ClipNotFetchedError, DownloadError
 from i3d.progress import NO_PROGRESS
 from i3d.ucf101_files.checks import damage
-from i3d.ucf101_files.folder import is_file
+from i3d.ucf101_files.folder import explained, is_file
 from i3d.ucf101_files.host_state import HostState, explain_failures
 from i3d.ucf101_files.hosts import host_name
 
@@ -89,7 +90,9 @@ class Run:
         ]
         waiting = list(threads)
         try:
-            waiting.pop().start()
+            if not _starts(waiting.pop()):
+                yield from self.one_by_one()
+                return
             for i in range(len(self._clips)):
                 while True:
                     with self._changed:
@@ -101,7 +104,8 @@ class Run:
                         result = self._results.pop(i, None)
                         crash = self._crash
                     while waiting and has_worked:
-                        waiting.pop().start()
+                        if not _starts(waiting.pop()):
+                            waiting.clear()  # those that run do it all
                     if result is not None:
                         yield result
                         break
@@ -113,7 +117,7 @@ class Run:
                 self._changed.notify_all()
             deadline = time.monotonic() + _JOIN_SECONDS
             for thread in threads:
-                if thread not in waiting:
+                if thread.is_alive():
                     thread.join(max(0.0, deadline - time.monotonic()))
 
     def _is_settled(self, i: int) -> bool:
@@ -187,14 +191,18 @@ class Run:
             scratch.replace(target)
         except OSError as error:
             # On Windows another process may have just put it there, and be reading it.
-            if not is_file(target) or damage(target) is not None:
-                return FetchedClip(
-                    clip,
-                    error=CacheError(
-                        f"{target} cannot be made: {error.strerror or error}.",
-                        hint="Remove what is there in its place.",
-                    ),
-                )
+            if is_file(target) and damage(target) is None:
+                return FetchedClip(clip, target, source=host.name)
+            if not _is_in_the_way(target):  # it is the folder: the next clip would fare no better
+                with explained(self._directory):
+                    raise
+            return FetchedClip(
+                clip,
+                error=CacheError(
+                    f"{target} cannot be made: {error.strerror or error}.",
+                    hint="Remove what is there in its place.",
+                ),
+            )
         return FetchedClip(clip, target, source=host.name)
 
     def _tell_of_hosts(self, other: Host) -> None:
@@ -206,6 +214,22 @@ class Run:
                     f"{host_name(state.host)} cannot be used: {error.reason}. Clips come from "
                     f"{host_name(other)}."
                 )
+
+
+def _is_in_the_way(target: Path) -> bool:
+    """Whether what has a clip's name already can't be replaced by a file."""
+    # Windows replaces no file that somebody has open.
+    is_folder = os.path.isdir(target)  # noqa: PTH112  (no error where a folder is closed)
+    return is_folder or (os.name == "nt" and os.path.lexists(target))
+
+
+def _starts(thread: threading.Thread) -> bool:
+    """Start a thread; False where the system gives no more of them."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _StoppedError(Exception):

@@ -8,7 +8,6 @@ clip.
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 import threading
@@ -17,7 +16,7 @@ import zlib
 from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from i3d.download import RemoteIdentity, fetch_range, shown
 from i3d.errors import DownloadError, RemoteFileChangedError
@@ -25,9 +24,10 @@ from i3d.paths import ucf101_dir
 from i3d.progress import NO_PROGRESS
 from i3d.scratch import write_whole
 from i3d.ucf101_files.checks import MAX_CLIP_BYTES
+from i3d.ucf101_files.folder import is_file
+from i3d.ucf101_files.zip_parts import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from i3d.download import Connection
@@ -78,6 +78,8 @@ class ZipArchive:
         self._url = url
         self._lock = threading.Lock()
         self._directory: _Directory | None = None
+        self._failures: list[DownloadError] = []
+        """Why it could not be opened, each time that it was tried."""
 
     def read(self, clip: Clip, connection: Connection, progress: Progress = NO_PROGRESS) -> bytes:
         """Fetch and unpack one clip.
@@ -93,7 +95,8 @@ class ZipArchive:
         Raises:
             DownloadError: The zip can't be read, or holds no such clip, or not a whole one.
         """
-        directory = self._open(connection, progress)
+        num_failures = len(self._failures)
+        directory = self._open(num_failures, connection, progress)
         try:
             return directory.read(clip, connection, progress)
         except DownloadError as error:
@@ -106,21 +109,36 @@ class ZipArchive:
                 if self._directory is directory:
                     self._directory = None
                     directory.forget()
-            return self._open(connection, progress).read(clip, connection, progress)
+            directory = self._open(num_failures, connection, progress)
+            return directory.read(clip, connection, progress)
 
-    def _open(self, connection: Connection, progress: Progress) -> _Directory:
+    def _open(self, num_failures: int, connection: Connection, progress: Progress) -> _Directory:
+        """Give the directory, which one thread at a time reads while the others wait.
+
+        Args:
+            num_failures: How many there had been when the caller began. Where there is one more by
+                now, it is the caller's, too: of ten threads not each waits for a silent server.
+            connection: The calling thread's.
+            progress: Who wants to know.
+        """
         with self._lock:
             if self._directory is None:
                 self._directory = _Directory.from_cache(self._url)
             if self._directory is None:
-                self._directory = _Directory.from_server(self._url, connection, progress)
+                if len(self._failures) > num_failures:
+                    raise self._failures[-1]
+                try:
+                    self._directory = _Directory.from_server(self._url, connection, progress)
+                except DownloadError as error:
+                    self._failures.append(error)
+                    raise
             return self._directory
 
 
 class _Directory:
     """What a zip holds, and where."""
 
-    def __init__(self, url: str, parts: _Parts, identity: RemoteIdentity) -> None:
+    def __init__(self, url: str, parts: Parts, identity: RemoteIdentity) -> None:
         self.is_of_this_run = False
         """Whether it was read from the server, not from what an earlier run kept."""
         self._url = url
@@ -155,7 +173,7 @@ class _Directory:
                 piece = fetch_range(url, start, num_bytes, identity=identity, connection=connection)
                 return piece.content
 
-            parts = _Parts(identity.num_bytes, {tail.offset: tail.content}, fetch)
+            parts = Parts(identity.num_bytes, {tail.offset: tail.content}, fetch)
             directory = cls(url, parts, identity)
         parts.fetch = None
         directory.is_of_this_run = True
@@ -165,16 +183,18 @@ class _Directory:
     @classmethod
     def from_cache(cls, url: str) -> _Directory | None:
         """Read the directory that an earlier run kept; None where there is none, or no good one."""
+        if not is_file(_kept_file()):  # of a pipe no end would come
+            return None
         try:
             with _kept_file().open("rb") as file:
                 head = json.loads(file.readline(65536))
-                if head["url"] != shown(url):
+                if head["url"] != shown(url) or not _is_sane(head):
                     return None
                 parts = {start: file.read(num_bytes) for start, num_bytes in head["parts"]}
                 if zlib.crc32(b"".join(parts.values())) != head["crc32"]:
                     return None
             identity = RemoteIdentity(**head["identity"])
-            return cls(url, _Parts(identity.num_bytes, parts, None), identity)
+            return cls(url, Parts(identity.num_bytes, parts, None), identity)
         except (OSError, ValueError, TypeError, KeyError, RecursionError):  # DownloadError is one
             return None
 
@@ -243,56 +263,21 @@ class _Directory:
             write_whole(_kept_file(), json.dumps(head).encode() + b"\n" + content)
 
 
-class _Parts(io.RawIOBase):
-    """A file of which some parts are here, and others are fetched when they are read."""
-
-    def __init__(
-        self,
-        num_bytes: int,
-        parts: dict[int, bytes],
-        fetch: Callable[[int, int], bytes] | None,
-    ) -> None:
-        self._num_bytes = num_bytes
-        self._position = 0
-        self.parts = parts
-        """First byte -> content."""
-        self.fetch = fetch
-        """Gives `num_bytes` from `start`; None: reading what is not here is an error."""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._num_bytes}[whence]
-        if base + offset < 0:
-            raise OSError("before the start of the file")  # what a real file says to zipfile
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        start = self._position
-        left = max(0, self._num_bytes - start)
-        wanted = left if size < 0 else min(size, left)
-        for first, part in self.parts.items():
-            if first <= start and start + wanted <= first + len(part):
-                break
-        else:
-            if self.fetch is None:
-                raise zipfile.BadZipFile("its parts contradict each other")
-            first, part = start, self.fetch(start, wanted)
-            self.parts[first] = part
-        self._position += wanted
-        return part[start - first : start - first + wanted]
-
-
 def _kept_file() -> Path:
     return ucf101_dir() / "zip-directory"
+
+
+def _is_sane(head: dict[str, Any]) -> bool:
+    """Whether the numbers of a kept directory can be those of one: what follows is that long."""
+    numbers = [
+        head["identity"]["num_bytes"],
+        *(number for part in head["parts"] for number in part),
+    ]
+    sizes = [num_bytes for _, num_bytes in head["parts"]]
+    return (
+        all(type(number) is int and 0 <= number < 2**63 for number in numbers)
+        and sum(sizes) <= _MAX_DIRECTORY_BYTES + _TAIL_BYTES
+    )
 
 
 def _unreadable(url: str, reason: str) -> DownloadError:
