@@ -29,6 +29,7 @@ class FakeEngine:
 
     name = "fake"
     version = "1.2.3"
+    precision = "float32"
 
     def __init__(self, step_logits: object, **contract_changes: object) -> None:
         self._answer = np.asarray(step_logits, dtype=np.float32)

@@ -228,7 +228,7 @@ def test_what_could_be_decoded_of_a_truncated_video_is_classified(
 def test_too_many_frames_are_refused_before_they_fill_the_memory(
     engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(i3d.classifier, "MAX_FRAMES", 30)
+    monkeypatch.setattr("i3d.classifier.clips.MAX_FRAMES", 30)
     clip = videos.write_video(tmp_path / "clip.avi", num_frames=50)
     fake = classifier(engine)
     with pytest.raises(VideoTooLongError, match="more than the 30 frames") as caught:
@@ -259,10 +259,12 @@ def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], No
     """Make `Classifier.load` find a model of the user's own with so many outputs."""
 
     def prepare(num_labels: int) -> None:
-        local = LocalModel("my model", tmp_path, None)
-        monkeypatch.setattr(i3d.classifier, "find_model", lambda *_, **__: local)
+        def find(*_: object, **__: object) -> LocalModel:
+            return LocalModel("my model", tmp_path, None)  # a new one: it knows its checksum
+
+        monkeypatch.setattr(i3d.classifier, "find_model", find)
         engine = FakeEngine([list(range(num_labels))])
-        monkeypatch.setattr(i3d.classifier, "load_engine", lambda _: engine)
+        monkeypatch.setattr(i3d.classifier, "load_engine", lambda *_, **__: engine)
 
     return prepare
 

@@ -134,7 +134,9 @@ def _read_terminal(handle: int) -> bytes:
 
 
 def test_verbose_lets_the_libraries_speak(run_i3d: RunI3D, clip: Path) -> None:
-    process = run_i3d("classify", clip, "--model", "camera-motion", "--top", "1", "-v")
+    process = run_i3d(
+        "classify", clip, "--model", "camera-motion", "--top", "1", "-v", "--engine", "tensorflow"
+    )
     assert process.returncode == 0
     assert len(process.stdout.splitlines()) == 4
     assert "tensorflow" in process.stderr.lower() or "onednn" in process.stderr.lower()

@@ -205,7 +205,8 @@ def test_every_command_on_models_is_in_the_readme_and_every_option_has_help(name
 def test_every_command_on_ucf101_is_in_the_readme_with_its_options(name: str) -> None:
     (row,) = re.findall(rf"^\| `i3d ucf {name} .*$", README, re.M)
     assert ucf_group.commands[name].help
-    everywhere = {"--offline", "--verbose", "--model", "--labels", "--split", "--subset"}
+    everywhere = {"--offline", "--verbose", "--split", "--subset"}
+    everywhere |= {"--model", "--labels", "--engine", "--precision"}
     of_fetch = {"--source", "--jobs", "--cafile", "--insecure"}
     for parameter in ucf_group.commands[name].params:
         if isinstance(parameter, click.Option):

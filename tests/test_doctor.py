@@ -49,9 +49,9 @@ def one_source(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the two checks that run TensorFlow."""
+    """Leave out the checks that import engines."""
     fine = Check("fine", "ok", "left out")
-    monkeypatch.setattr(i3d.doctor, "_check_engine", lambda progress: fine)
+    monkeypatch.setattr(i3d.doctor, "_check_engine", lambda name, progress: fine)
     monkeypatch.setattr(i3d.doctor, "_check_sample", lambda progress: fine)
 
 
@@ -87,7 +87,8 @@ def test_a_machine_on_which_the_main_job_works(
         r"ok +python +CPython 3\.",
         r"info +machine +.*CPUs",
         r"ok +tensorflow +2\.",
-        r"ok +engine +tensorflow 2\.[\d.]+ can be imported",
+        r"ok +engine openvino +20\d\d\.[\d.]+ can be imported",
+        r"ok +engine tensorflow +2\.[\d.]+ can be imported",
         r"ok +decoder +OpenCV's FFmpeg \(libavcodec [\d.]+\)",
         r"ok +cache +.*GB free",
         r"info +model i3d-kinetics-400 +not on this machine",
@@ -121,12 +122,30 @@ def test_a_tensorflow_that_cannot_be_imported_is_a_finding(
     document = json.loads(process.stdout)
     assert document["works"] is False
     checks = {check["name"]: check for check in document["checks"]}
-    assert checks["engine"]["status"] == "failed"
-    assert detail in checks["engine"]["detail"]
-    assert "pip install" in checks["engine"]["hint"]
+    assert checks["engine tensorflow"]["status"] == "failed"
+    assert detail in checks["engine tensorflow"]["detail"]
+    assert "pip install" in checks["engine tensorflow"]["hint"]
+    assert checks["engine openvino"]["status"] == "ok"
     assert checks["source gcs"]["status"] == "ok", "the other checks are done all the same"
     assert checks["decoder"]["status"] == "ok"
-    assert checks["sample clip"]["status"] == "failed"
+    assert checks["sample clip"]["status"] == "ok", "OpenVINO runs it"
+
+
+def test_an_openvino_that_cannot_be_imported_is_worth_a_warning(
+    run_i3d: RunI3D, tmp_path: Path, one_source: WebServer
+) -> None:
+    line = "raise ImportError('libtbb.so: no such file')"
+    environment = broken_package(tmp_path / "broken", "openvino", line)
+    process = run_i3d("doctor", "--format", "json", environment=environment)
+    assert process.returncode == 0, process.stdout
+    document = json.loads(process.stdout)
+    assert document["works"] is True
+    checks = {check["name"]: check for check in document["checks"]}
+    assert checks["engine openvino"]["status"] == "warning"
+    assert "libtbb.so: no such file" in checks["engine openvino"]["detail"]
+    assert "pip install" in checks["engine openvino"]["hint"]
+    assert checks["engine tensorflow"]["status"] == "ok"
+    assert checks["sample clip"]["status"] == "ok", "TensorFlow runs it"
 
 
 @pytest.mark.parametrize(

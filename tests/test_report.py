@@ -104,7 +104,11 @@ def test_json_says_what_made_a_result() -> None:
         "num_labels": 400,
         "label_list": "kinetics-400",
     }
-    assert result["engine"] == {"name": "tensorflow", "version": "2.21.0"}
+    assert result["engine"] == {
+        "name": "tensorflow",
+        "version": "2.21.0",
+        "precision": "float32",
+    }
     assert result["num_steps"] == 14
     assert result["scores"][0] == {
         "rank": 1,

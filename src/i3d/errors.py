@@ -173,6 +173,20 @@ class ModelLoadError(EngineError):
     """The model is not one that i3d can load."""
 
 
+class UnsupportedModelError(ModelLoadError):
+    """The engine cannot run the model; another engine may.
+
+    Args:
+        message: The whole sentence.
+        reason: Why, as a clause: small first letter, no full stop.
+        hint: One action that helps.
+    """
+
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
 class CheckpointError(ModelLoadError):
     """A TensorFlow checkpoint is missing, damaged, or of a kind that i3d does not read."""
 

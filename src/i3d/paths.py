@@ -26,6 +26,11 @@ def models_dir() -> Path:
     return cache_dir() / "models"
 
 
+def prepared_models_dir() -> Path:
+    """The folder of models in an engine's own format."""
+    return cache_dir() / "prepared"
+
+
 def downloads_dir() -> Path:
     """The folder of downloads that are not finished, for a later run to go on with."""
     return cache_dir() / "downloads"

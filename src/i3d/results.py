@@ -108,9 +108,17 @@ class EngineInfo:
     """The engine that ran the model."""
 
     name: str
-    """`tensorflow`."""
+    """`openvino` or `tensorflow`."""
     version: str
     """Version of the engine's package."""
+    precision: str = "float32"
+    """The arithmetic that it computed in."""
+
+    @property
+    def text(self) -> str:
+        """`openvino 2026.4.1`, with the precision behind it where that is not float32."""
+        precision = "" if self.precision == "float32" else f" {self.precision}"
+        return f"{self.name} {self.version}{precision}"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from i3d.labels import load_labels
 from i3d.paths import downloads_dir, samples_dir
 from i3d.predictor import softmax
 from i3d.progress import NO_PROGRESS
-from i3d.sources import find_installed, read_weights
+from i3d.sources import find_installed, fingerprint, read_weights, record_files
 from i3d.sources.installed import InstalledModel, cannot_write
 
 if TYPE_CHECKING:
@@ -244,7 +244,11 @@ def _with_graph_loaded(result: Verification, progress: Progress) -> Verification
 def _load(directory: Path, num_labels: int, progress: Progress) -> Engine:
     """Load a model whose weights are those of a network with so many labels."""
     with progress.task(f"loading {directory.name}"):
-        engine = load_engine(directory)
+        engine = load_engine(
+            directory,
+            fingerprint=lambda: fingerprint(record_files(directory)),
+            progress=progress,
+        )
     if engine.contract.num_labels != num_labels:
         raise ModelLoadError(
             f"Its graph gives {engine.contract.num_labels} outputs, and its weights are of a "

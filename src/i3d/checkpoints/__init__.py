@@ -19,9 +19,11 @@ from i3d.checkpoints.index import (
     Tensor,
     UnsupportedError,
     crc32c,
+    dtype_name,
     read_index,
 )
 from i3d.errors import CheckpointError
+from i3d.wire_format import GarbledMessageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +31,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Checkpoint", "Tensor", "checkpoint_prefix", "num_parameters", "open_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "Tensor",
+    "checkpoint_prefix",
+    "crc32c",
+    "dtype_name",
+    "num_parameters",
+    "open_checkpoint",
+]
 
 CHUNK_BYTES = 2**20
 """How much of a tensor is held in memory while its checksum is computed."""
@@ -173,7 +183,7 @@ def open_checkpoint(prefix: Path) -> Checkpoint:
         raise _unreadable(index, error) from error
     try:
         num_shards, tensors = read_index(table)
-    except DamagedError as error:
+    except (DamagedError, GarbledMessageError) as error:
         raise CheckpointError(
             f"The checkpoint index {index} is damaged: {error}.",
             hint="Fetch the model again.",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from i3d.wire_format import as_bytes, as_number, fields, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +57,6 @@ _TYPES = {
 _NUM_BYTES = dict(_TYPES.values())
 _FLOATS = {"float16", "bfloat16", "float32", "float64"}
 
-_Field: TypeAlias = "int | bytes"
-
 
 @dataclass(frozen=True)
 class Tensor:
@@ -93,6 +93,11 @@ class UnsupportedError(Exception):
     """Its message is a clause about the checkpoint: what i3d does not read."""
 
 
+def dtype_name(number: int) -> str:
+    """NumPy's name of TensorFlow's data type of a number; `type 11` for rarer ones."""
+    return _TYPES.get(number, (f"type {number}", 0))[0]
+
+
 def read_index(table: bytes) -> tuple[int, dict[str, Tensor]]:
     """Read an index file: the number of data files, and the tensors by their names."""
     num_shards = None
@@ -120,11 +125,11 @@ def read_index(table: bytes) -> tuple[int, dict[str, Tensor]]:
 def _header(message: bytes) -> int:
     """Read a BundleHeaderProto: the number of data files."""
     num_shards, endianness = 0, 0
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number == 1:
-            num_shards = _number(value)
+            num_shards = as_number(value)
         elif number == 2:
-            endianness = _number(value)
+            endianness = as_number(value)
     if endianness != 0:
         raise UnsupportedError("holds big-endian numbers")
     if not 1 <= num_shards <= MAX_TENSORS:
@@ -136,15 +141,16 @@ def _tensor(name: str, message: bytes, num_shards: int) -> Tensor:
     """Read a BundleEntryProto."""
     numbers = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0}  # data type, shard, offset, size, checksum
     shape: tuple[int, ...] = ()
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number in numbers:
-            numbers[number] = _number(value)
+            numbers[number] = as_number(value)
         elif number == 2:
-            shape = _shape(_bytes(value))
+            shape = _shape(as_bytes(value))
         elif number == 7:
             raise UnsupportedError("stores variables in slices")
     data_type, shard, offset, num_bytes, masked = numbers.values()
-    dtype, itemsize = _TYPES.get(data_type, (f"type {data_type}", None))
+    dtype = dtype_name(data_type)
+    itemsize = _NUM_BYTES.get(dtype)
     if shard >= num_shards or max(offset, num_bytes) >= 2**63 or masked >= 2**32:
         raise DamagedError(f"the place of {name!r} makes no sense")
     if itemsize and num_bytes != itemsize * math.prod(shape):
@@ -155,9 +161,9 @@ def _tensor(name: str, message: bytes, num_shards: int) -> Tensor:
 def _shape(message: bytes) -> tuple[int, ...]:
     """Read a TensorShapeProto."""
     shape: list[int] = []
-    for number, value in _fields(message):
+    for number, value in fields(message):
         if number == 2:
-            sizes = [_number(size) for field, size in _fields(_bytes(value)) if field == 1]
+            sizes = [as_number(size) for field, size in fields(as_bytes(value)) if field == 1]
             shape.append(sizes[-1] if sizes else 0)
             if len(shape) > MAX_DIMENSIONS or shape[-1] >= 2**63:
                 raise DamagedError("the shape of a tensor makes no sense")
@@ -210,9 +216,9 @@ def _entries_of_block(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise DamagedError("a block is too short")
     key, position = b"", 0
     while position < end:
-        num_shared, position = _varint(block, position)
-        num_new, position = _varint(block, position)
-        num_value, position = _varint(block, position)
+        num_shared, position = varint(block, position)
+        num_new, position = varint(block, position)
+        num_value, position = varint(block, position)
         value_start = position + num_new
         value_end = value_start + num_value
         if num_shared > len(key) or value_end > end or num_shared + num_new > MAX_NAME_BYTES:
@@ -224,62 +230,9 @@ def _entries_of_block(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _handle(data: bytes, position: int) -> tuple[int, int, int]:
     """Read where a block lies: its offset, its size, and the position behind both."""
-    offset, position = _varint(data, position)
-    size, position = _varint(data, position)
+    offset, position = varint(data, position)
+    size, position = varint(data, position)
     return offset, size, position
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, _Field]]:
-    """Give (number, value) of the fields of a protocol buffer."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        number, wire_type = tag >> 3, tag & 7
-        value: _Field
-        if wire_type == 0:
-            value, position = _varint(message, position)
-        else:
-            if wire_type == 2:
-                size, position = _varint(message, position)
-            elif wire_type in (1, 5):
-                size = 8 if wire_type == 1 else 4
-            else:
-                raise DamagedError("the description of a tensor is garbled")
-            if position + size > len(message):
-                raise DamagedError("the description of a tensor is cut off")
-            value = message[position : position + size]
-            if wire_type != 2:
-                value = int.from_bytes(value, "little")
-            position += size
-        yield number, value
-
-
-def _number(value: _Field) -> int:
-    if isinstance(value, bytes):
-        raise DamagedError("the description of a tensor is garbled")
-    return value
-
-
-def _bytes(value: _Field) -> bytes:
-    if isinstance(value, int):
-        raise DamagedError("the description of a tensor is garbled")
-    return value
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Read a number of seven bits a byte, 64 bits at most; give it and the position behind it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value < 2**64:
-                return value, position
-            break
-    raise DamagedError("a number in it is cut off or too large")
 
 
 def _unmasked(crc: int) -> int:

@@ -8,33 +8,26 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from i3d.cli.clip_failures import show_untried
+from i3d.cli.classifying import ModelOptions, outcomes
 from i3d.cli.completion import complete_files
-from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_videos import fetch_named_clips, find_clips
+from i3d.engines import check_precision
 from i3d.errors import (
     ClipNotFetchedError,
-    EngineError,
     I3DError,
     OutputError,
     PartialFailureError,
-    TransferError,
     UserInterruptError,
-    VideoError,
 )
 from i3d.recipes import DEFAULT_RECIPE, RECIPES, get_recipe, with_overrides
 from i3d.report import FORMATS, TableStyle, make_report
-from i3d.results import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from i3d.classifier import Classifier
-    from i3d.progress import Progress
+    from i3d.engines.base import Precision
 
 EPILOG = """\
 \b
@@ -145,6 +138,9 @@ def classify_command(
     videos: tuple[str, ...],
     model: str,
     label_file: str | None,
+    top: int,
+    engine: str,
+    precision: Precision,
     format_name: str | None,
     output: str | None,
     verbose: bool,
@@ -162,8 +158,11 @@ def classify_command(
     for name, value in (("--model", model), ("--labels", label_file), ("--output", output)):
         if value == "":
             raise click.BadParameter("is empty.", param_hint=name)
-    with_overrides(  # a wrong value is told now, not after a model was loaded
-        get_recipe(options["recipe"]), fps=options["fps"], input_range=options["input_range"]
+    check_precision(engine, precision)
+    recipe = with_overrides(  # a wrong value is told now, not after a model was loaded
+        get_recipe(options.pop("recipe")),
+        fps=options.pop("fps"),
+        input_range=options.pop("input_range"),
     )
     clips = find_clips(videos)
     format_name = format_name or format_of(output, FORMATS)
@@ -178,7 +177,8 @@ def classify_command(
             with libraries_silenced(verbose=verbose):
                 progress = progress_on_terminal()
                 files = fetch_named_clips(videos, clips, progress)
-                for outcome in _outcomes(files, model, label_file, progress, options):
+                which = ModelOptions(model, label_file, engine, precision)
+                for outcome in outcomes(files, which, recipe, progress, top=top, **options):
                     destination.write(report.item(outcome))
                     num_results += 1
                     if outcome.error is not None:
@@ -203,56 +203,6 @@ def classify_command(
             if any(isinstance(error, ClipNotFetchedError) for error in errors)
             else "The reason for each stands above.",
         )
-
-
-def _outcomes(
-    files: list[tuple[str, I3DError | None]],
-    model: str,
-    label_file: str | None,
-    progress: Progress,
-    options: dict[str, Any],
-) -> Iterator[Outcome]:
-    """Classify the videos, and say on standard error what went wrong on the way."""
-    from i3d.loader import check_video
-
-    classifier: Classifier | None = None
-    num_untried = 0
-    for path, transfer_error in files:
-        try:
-            if transfer_error is not None:
-                raise transfer_error
-            if classifier is None:
-                # A model takes seconds to load: not for a video that can't be read.
-                check_video(path)
-        except (VideoError, TransferError) as error:
-            outcome = Outcome(path, error=error)
-        else:
-            classifier = classifier or load_classifier(model, label_file, progress)
-            try:
-                outcome = Outcome(
-                    path, prediction=classifier.classify(path, progress=progress, **options)
-                )
-            except (VideoError, EngineError) as error:
-                outcome = Outcome(path, error=error)
-        if isinstance(outcome.error, ClipNotFetchedError):
-            num_untried += 1
-        elif outcome.error is not None and len(files) > 1:
-            show_error(outcome.error)
-        if outcome.prediction is not None:
-            for warning in outcome.prediction.warnings:
-                show_warning(f"{path}: {warning}.")
-        yield outcome
-    show_untried(num_untried)
-
-
-def load_classifier(model: str, label_file: str | None, progress: Progress) -> Classifier:
-    """Load a model, and say on standard error what is to be known of it."""
-    from i3d.classifier import Classifier
-
-    classifier = Classifier.load(model, labels=label_file, progress=progress)
-    for note in classifier.notes:
-        show_note(note)
-    return classifier
 
 
 def table_style(*, to_file: bool) -> TableStyle:

@@ -8,6 +8,7 @@ import click
 
 from i3d.catalog import DEFAULT_MODEL
 from i3d.cli.completion import complete_files, complete_models
+from i3d.engines import DEFAULT_ENGINE, ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +18,23 @@ if TYPE_CHECKING:
 
 
 def model_options(command: Command) -> Command:
-    """`--model` and `--labels`."""
+    """`--model`, `--labels`, `--engine` and `--precision`."""
+    command = click.option(
+        "--precision",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        default="float32",
+        show_default=True,
+        help="The arithmetic. Less than float32 is for CPUs that are made for it, and gives other "
+        "numbers.",
+    )(command)
+    command = click.option(
+        "--engine",
+        type=click.Choice(["auto", *ENGINES]),
+        default=DEFAULT_ENGINE,
+        show_default=True,
+        help="What runs the model. auto: OpenVINO where it gives TensorFlow's numbers, else "
+        "TensorFlow.",
+    )(command)
     command = click.option(
         "--labels",
         "label_file",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from i3d.catalog import CATALOG
-from i3d.cli.classify import load_classifier, table_style
+from i3d.cli.classify import table_style
+from i3d.cli.classifying import ModelOptions, load_classifier
 from i3d.cli.clip_failures import ClipFailures
 from i3d.cli.completion import complete_clips
 from i3d.cli.model_options import model_options, result_options
@@ -17,6 +18,7 @@ from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_options import split_options, transfer_options, trust_of
+from i3d.engines import check_precision
 from i3d.errors import I3DError, OutputError, UnknownNameError, UserInterruptError
 from i3d.recipes import DEFAULT_RECIPE, RECIPES
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from i3d.engines.base import Precision
     from i3d.evaluation import Evaluation, Evaluator
     from i3d.ucf101 import Clip, Index
 
@@ -95,6 +98,8 @@ def eval_command(
     relations: tuple[str, ...],
     model: str,
     label_file: str | None,
+    engine: str,
+    precision: Precision,
     recipes: tuple[str, ...],
     again: bool,
     format_name: str | None,
@@ -114,6 +119,7 @@ def eval_command(
     """
     if output == "":
         raise click.BadParameter("is empty.", param_hint="--output")
+    check_precision(engine, precision)
     if sample is None and not terms and split is None:
         sample = DEFAULT_SAMPLE
     clips = _choose(terms, split, subset, relations, model, label_file)
@@ -137,8 +143,7 @@ def eval_command(
                     clips,
                     evaluators,
                     failures,
-                    model=model,
-                    label_file=label_file,
+                    model=ModelOptions(model, label_file, engine, precision),
                     recipes=tuple(dict.fromkeys(recipes)),
                     relations=relations,
                     sample=None if sample is None else (sample, seed),
@@ -229,8 +234,7 @@ def _evaluate(
     evaluators: list[Evaluator],
     failures: ClipFailures,
     *,
-    model: str,
-    label_file: str | None,
+    model: ModelOptions,
     recipes: Sequence[str],
     relations: Sequence[str],
     sample: tuple[int, int] | None,
@@ -244,7 +248,7 @@ def _evaluate(
     from i3d.ucf101_files.folder import find_clip
 
     progress = progress_on_terminal()
-    classifier = load_classifier(model, label_file, progress)
+    classifier = load_classifier(model, progress)
     for recipe in recipes:
         evaluator = Evaluator(
             clips,

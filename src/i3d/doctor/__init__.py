@@ -19,7 +19,7 @@ from i3d.catalog import CATALOG, DEFAULT_MODEL
 from i3d.doctor.check import Check, Status, guarded, without_home
 from i3d.doctor.network import check_sources, show_settings
 from i3d.doctor.packages import check_packages
-from i3d.errors import CheckpointError, ExitCode
+from i3d.errors import CheckpointError, EngineNotInstalledError, ExitCode
 from i3d.paths import cache_dir, package_data_dir
 from i3d.progress import NO_PROGRESS
 
@@ -61,7 +61,8 @@ def _checks(progress: Progress) -> Iterator[Check]:
     yield _check_python()
     yield Check("machine", "info", _machine())
     yield from check_packages()
-    yield guarded("engine", partial(_check_engine, progress))
+    for name in ("openvino", "tensorflow"):
+        yield guarded(f"engine {name}", partial(_check_engine, name, progress))
     yield guarded("decoder", _check_decoder)
     models = {
         name: guarded(f"model {name}", partial(_check_model, name))
@@ -100,12 +101,18 @@ def _machine() -> str:
     return ", ".join(parts)
 
 
-def _check_engine(progress: Progress) -> Check:
-    from i3d.engines import DEFAULT_ENGINE, engine_version
+def _check_engine(name: str, progress: Progress) -> Check:
+    """See whether an engine can be imported: without OpenVINO, TensorFlow runs all models."""
+    from i3d.engines import engine_version
 
-    with progress.task(f"importing {DEFAULT_ENGINE}"):
-        version = engine_version()
-    return Check("engine", "ok", f"{DEFAULT_ENGINE} {version} can be imported")
+    try:
+        with progress.task(f"importing {name}"):
+            version = engine_version(name)
+    except EngineNotInstalledError as error:
+        if name == "tensorflow":
+            raise
+        return Check(f"engine {name}", "warning", error.clause, error.hint)
+    return Check(f"engine {name}", "ok", f"{version} can be imported")
 
 
 def _check_decoder() -> Check:

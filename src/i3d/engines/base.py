@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ Pixels: TypeAlias = npt.NDArray[np.float32]
 
 StepLogits: TypeAlias = npt.NDArray[np.float32]
 """(S, labels) float32."""
+
+Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
+"""The arithmetic of an engine."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Engine(Protocol):
     """Name in the registry."""
     version: str
     """Version of the package that runs the model."""
+    precision: Precision
+    """The arithmetic that it computes in."""
     contract: ModelContract
 
     def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:

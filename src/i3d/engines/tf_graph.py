@@ -6,8 +6,9 @@ Works on `tf.Graph` objects by their attributes alone, so nothing is imported he
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
+
+from i3d.engines.field import NotUnderstoodError, TemporalField, Window
 
 SCALING_OPS = frozenset(
     {"Add", "AddN", "AddV2", "BiasAdd", "Div", "DivNoNan", "Mul", "RealDiv", "Sub"}
@@ -35,17 +36,6 @@ _WINDOWS = frozenset({"AvgPool3D", "Conv3D", "MaxPool3D"})
 _REDUCTIONS = frozenset({"Max", "Mean", "Min", "Prod", "Sum"})
 _PADS = frozenset({"MirrorPad", "Pad", "PadV2"})
 _BATCH_NORMS = frozenset({"FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"})
-
-
-@dataclass(frozen=True)
-class TemporalField:
-    """What one step of a network sees of the frames."""
-
-    receptive_field: int
-    """Number of neighbouring frames that a step depends on. Near the ends of a clip some of them
-    are padding."""
-    stride: int
-    """Number of frames from one step to the next."""
 
 
 def before_softmax(output: Any) -> Any:
@@ -94,15 +84,15 @@ def find_step_logits(output: Any) -> Any | None:
     return steps if axes == [1, 2, 3] and shape[2:-1] == [1, 1] else None
 
 
-def find_scaling(pixels: Any) -> list[str] | None:
-    """Find what changes the range of the pixels before the first 3-D convolution.
+def rescales_pixels(pixels: Any) -> bool | None:
+    """Tell whether a graph changes the range of the pixels before the first 3-D convolution.
 
     Args:
         pixels: The signature's input tensor.
 
     Returns:
-        Names of the operations of `SCALING_OPS` on a way from the input to a Conv3D that meets no
-        other Conv3D before, in alphabetic order; None where no Conv3D follows from the input.
+        Whether an operation of `SCALING_OPS` lies on a way from the input to a Conv3D that meets
+        no other Conv3D before; None where no Conv3D follows from the input.
     """
     leads_to_convolution: dict[str, bool] = {}
     todo = [pixels.op]
@@ -126,32 +116,14 @@ def find_scaling(pixels: Any) -> list[str] | None:
                 leads_to_convolution[op.name] = changed = True
     if not leads_to_convolution[pixels.op.name]:
         return None
-    return sorted(
-        op.name for op in order if op.type in SCALING_OPS and leads_to_convolution[op.name]
-    )
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The frames that the first place on a tensor's time axis, which is axis 1, depends on."""
-
-    first: int
-    """Number of the first frame; negative in padding."""
-    last: int
-    stride: int
-    """Number of frames from one place to the next."""
-
-
-class _NotUnderstoodError(Exception):
-    """An operation does something to time that is not followed here."""
+    return any(op.type in SCALING_OPS and leads_to_convolution[op.name] for op in order)
 
 
 def find_temporal_field(pixels: Any, steps: Any) -> TemporalField | None:
     """Find how many frames a step depends on, and how far apart the steps are.
 
     Follows the frames from the input through convolutions, pools and operations that leave time
-    alone; where branches meet, the frames of all of them count. Padding (SAME) is taken to be that
-    of a number of frames that is a multiple of every stride.
+    alone; where branches meet, the frames of all of them count.
 
     Args:
         pixels: The signature's input tensor, (batch, frames, height, width, channels).
@@ -162,12 +134,12 @@ def find_temporal_field(pixels: Any, steps: Any) -> TemporalField | None:
         the time axis, cuts it or sums over it, has functions or loops, or another data format than
         NDHWC.
     """
-    windows: dict[str, _Window | None] = {}  # by operation; None: does not depend on the pixels
+    windows: dict[str, Window | None] = {}  # by operation; None: does not depend on the pixels
     not_understood: set[str] = set()
     for op in pixels.graph.get_operations():  # an operation stands behind its inputs
         sources = {tensor.op.name for tensor in op.inputs}
         if op is pixels.op:
-            windows[op.name] = _Window(first=0, last=0, stride=1)
+            windows[op.name] = Window(first=0, last=0, stride=1)
         elif op.type in _SHAPE_OPS:
             windows[op.name] = None
         elif sources & not_understood or not sources <= windows.keys():
@@ -177,23 +149,23 @@ def find_temporal_field(pixels: Any, steps: Any) -> TemporalField | None:
         else:
             try:
                 windows[op.name] = _pass_through(op, [windows[t.op.name] for t in op.inputs])
-            except _NotUnderstoodError:
+            except NotUnderstoodError:
                 not_understood.add(op.name)
     window = windows.get(steps.op.name)
     if window is None:
         return None
-    return TemporalField(window.last - window.first + 1, window.stride)
+    return window.field
 
 
-def _pass_through(op: Any, inputs: list[_Window | None]) -> _Window:
+def _pass_through(op: Any, inputs: list[Window | None]) -> Window:
     """The window of an operation's output, given those of its inputs.
 
     Raises:
-        _NotUnderstoodError: The operation is not one that is followed.
+        NotUnderstoodError: The operation is not one that is followed.
     """
     data, *others = inputs
     if op.type not in _JOINTS and (data is None or any(others)):  # such as a filter of pixels
-        raise _NotUnderstoodError
+        raise NotUnderstoodError
     if data is not None and op.type in _WINDOWS:
         return _slide(op, data)
     if data is not None and op.type in _PADS:
@@ -201,40 +173,30 @@ def _pass_through(op: Any, inputs: list[_Window | None]) -> _Window:
     reached = [window for window in inputs if window is not None]
     ranks = {t.shape.rank for t, window in zip(op.inputs, inputs, strict=True) if window}
     if None in ranks or len(ranks) > 1 or not _keeps_time(op, ranks.pop()):
-        raise _NotUnderstoodError
-    if len({window.stride for window in reached}) > 1:
-        raise _NotUnderstoodError
-    first = min(window.first for window in reached)
-    return _Window(first, max(window.last for window in reached), reached[0].stride)
+        raise NotUnderstoodError
+    return Window.around(reached)
 
 
-def _slide(op: Any, window: _Window) -> _Window:
+def _slide(op: Any, window: Window) -> Window:
     """Through a convolution or a pool."""
     if op.get_attr("data_format") != b"NDHWC":
-        raise _NotUnderstoodError
+        raise NotUnderstoodError
     stride = op.get_attr("strides")[1]
     if op.type == "Conv3D":
         size, dilation = op.inputs[1].shape[0], op.get_attr("dilations")[1]
     else:
         size, dilation = op.get_attr("ksize")[1], 1
     if size is None:
-        raise _NotUnderstoodError
-    reach = (size - 1) * dilation
-    padding = max(reach + 1 - stride, 0) // 2 if op.get_attr("padding") == b"SAME" else 0
-    return _Window(
-        window.first - padding * window.stride,
-        window.last + (reach - padding) * window.stride,
-        window.stride * stride,
-    )
+        raise NotUnderstoodError
+    return window.slide(size, stride, dilation, is_same=op.get_attr("padding") == b"SAME")
 
 
-def _pad(op: Any, window: _Window) -> _Window:
+def _pad(op: Any, window: Window) -> Window:
     """Through padding by constants; by mirrored frames only of other axes than time."""
     paddings = _constant(op.inputs[1])
     if paddings is None or (op.type == "MirrorPad" and any(paddings[2:4])):
-        raise _NotUnderstoodError
-    shift = paddings[2] * window.stride
-    return _Window(window.first - shift, window.last - shift, window.stride)
+        raise NotUnderstoodError
+    return window.pad(paddings[2])
 
 
 def _keeps_time(op: Any, rank: int) -> bool:  # noqa: PLR0911  (a rule for each kind)

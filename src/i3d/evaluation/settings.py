@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from i3d.classifier import describe_recipe
@@ -60,7 +60,7 @@ class Settings:
                 "size": recipe.size,
                 "input_range": [float(end) for end in recipe.input_range],
             },
-            "engine": {"name": self.engine.name, "version": self.engine.version},
+            "engine": asdict(self.engine),
         }
 
     @property
@@ -97,7 +97,7 @@ def describe_settings(
     return Settings(
         model=classifier.model,
         recipe=describe_recipe(get_recipe(recipe_name), engine.contract),
-        engine=EngineInfo(engine.name, engine.version),
+        engine=EngineInfo(engine.name, engine.version, engine.precision),
         relations=tuple(relation for relation in RELATIONS if relation in relations),
         labels_sha256=hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest(),
     )

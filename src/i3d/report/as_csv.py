@@ -59,7 +59,7 @@ class CsvReport:
             "model": prediction.model.name,
             "fingerprint": prediction.model.fingerprint,
             "recipe": prediction.recipe.name,
-            "engine": f"{prediction.engine.name} {prediction.engine.version}",
+            "engine": prediction.engine.text,
             "message": "; ".join(prediction.warnings),
         }
         if prediction.truth is not None:

@@ -7,6 +7,7 @@ or goes away; a new field does not change it.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
@@ -137,7 +138,7 @@ def _prediction_as_dict(prediction: Prediction) -> dict[str, Any]:
             "num_labels": model.num_labels,
             "label_list": encodable(model.label_list),
         },
-        "engine": {"name": engine.name, "version": engine.version},
+        "engine": asdict(engine),
         "num_steps": prediction.num_steps,
         "scores": [
             {

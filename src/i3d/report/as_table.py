@@ -69,6 +69,7 @@ class TableReport:
             color_system="standard" if style.color else None,
             legacy_windows=False,
             highlight=False,
+            emoji=False,  # the list of them takes longer to import than a table to lay out
         )
         dot = " · " if style.unicode else ", "
         console.print(Text(printable(prediction.video.path), style="bold"), soft_wrap=True)

@@ -115,7 +115,7 @@ def evaluations_as_csv(evaluations: Sequence[Evaluation], error: I3DError | None
             "recipe": settings.recipe.name,
             "model": settings.model.name,
             "fingerprint": settings.model.fingerprint,
-            "engine": f"{settings.engine.name} {settings.engine.version}",
+            "engine": settings.engine.text,
         }
         rows = [_result_row(result) for result in evaluation.results]
         rows += [_failure_row(failure) for failure in evaluation.failures]

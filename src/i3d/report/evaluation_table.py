@@ -130,7 +130,7 @@ def _one(page: _Page, evaluation: Evaluation) -> None:
         _frames(settings.recipe),
         _cut(settings.recipe),
         f"fed {_range(settings.recipe)} ({settings.recipe.input_range_reason})",
-        f"{settings.engine.name} {settings.engine.version}",
+        settings.engine.text,
         f"{' and '.join(settings.relations)} labels",
     ]
     page.line(dot.join(facts), "dim")
@@ -176,7 +176,7 @@ def _side_by_side(page: _Page, evaluations: Sequence[Evaluation]) -> None:
     first, titles = evaluations[0].settings, _titles(evaluations)
     relations = " and ".join(first.relations)
     page.line(f"{first.model.name} on UCF101, {len(evaluations)} recipes", "bold")
-    page.line(f"{first.engine.name} {first.engine.version}, {relations} labels", "dim")
+    page.line(f"{first.engine.text}, {relations} labels", "dim")
     page.gap()
     recipes = [evaluation.settings.recipe for evaluation in evaluations]
     top1 = [evaluation.top1 for evaluation in evaluations]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,6 @@ from i3d.errors import (
 from i3d.paths import package_data_dir
 from i3d.progress import NO_PROGRESS
 from i3d.sources.cache import lock, shown_name
-from i3d.sources.fetching import fetch_model, fetch_own
-from i3d.sources.importing import import_archive
 from i3d.sources.inspection import read_weights
 from i3d.sources.installed import (
     ARCHIVE_PREFIX,
@@ -29,14 +28,14 @@ from i3d.sources.installed import (
     open_installed,
 )
 from i3d.sources.records import fingerprint, record_files
-from i3d.sources.remote import check_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
 
     from i3d.catalog import ModelSpec
     from i3d.progress import Progress
-    from i3d.sources.records import ModelRecord
+    from i3d.sources.records import FileRecord, ModelRecord
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,20 @@ class LocalModel:
     """Where it came from; None for a packaged model and for a folder of the user's own."""
     notes: tuple[str, ...] = ()
     """Sentences about it that a user should read."""
+
+    @cached_property
+    def files(self) -> Mapping[str, FileRecord]:
+        """Its files. Those of a folder of the user's own are all read, once.
+
+        Raises:
+            ModelLoadError: One can't be read.
+        """
+        return record_files(self.directory) if self.record is None else self.record.files
+
+    @property
+    def fingerprint(self) -> str:
+        """What its files are; see `fingerprint` in `i3d.sources.records`."""
+        return fingerprint(self.files)
 
     @property
     def source(self) -> str:
@@ -89,7 +102,7 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
         if spec.packaged_dir is not None:
             return LocalModel(model, packaged_folder(spec), spec)
         installed, notes = _installed_or_fetched(
-            model, lambda: fetch_model(spec, progress=progress), progress
+            model, lambda: _fetching().fetch_model(spec, progress=progress), progress
         )
         return LocalModel(
             model,
@@ -99,15 +112,17 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
             (*notes, *_doubts(installed.record)),
         )
     if "://" in model:
-        check_address(model)
+        _check_address(model)
         installed, notes = _installed_or_fetched(
-            model, lambda: fetch_own(model, progress=progress), progress
+            model, lambda: _fetching().fetch_own(model, progress=progress), progress
         )
         return LocalModel(shown_name(model), installed.directory, None, installed.record, notes)
     path = _path(model)
     if os.path.isdir(path):  # noqa: PTH112  (no error on a name that is too long)
         return LocalModel(model, Path(path), None)
     if os.path.isfile(path):  # noqa: PTH113  (the same)
+        from i3d.sources.importing import import_archive
+
         installed = import_archive(Path(path), progress=progress)
         return LocalModel(model, installed.directory, None, installed.record)
     if os.path.exists(path):  # noqa: PTH110  (the same)
@@ -122,6 +137,19 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
         )
     get_model(model)
     raise AssertionError(model)  # get_model raises for a name that is not in the catalogue
+
+
+def _fetching() -> ModuleType:
+    """Imported when something is to be fetched: most runs find their model in the cache."""
+    from i3d.sources import fetching
+
+    return fetching
+
+
+def _check_address(address: str) -> None:
+    from i3d.sources.remote import check_address
+
+    check_address(address)
 
 
 def fetch_again(
@@ -156,10 +184,10 @@ def fetch_again(
     if spec is None:
         if source is not None:
             raise UsageError(f"{shown_name(model)} is an address, and has no other source.")
-        check_address(model)
+        _check_address(model)
         check_place(model)
         with lock(model, progress):
-            installed = fetch_own(model, progress=progress)
+            installed = _fetching().fetch_own(model, progress=progress)
         return LocalModel(shown_name(model), installed.directory, None, installed.record)
     check_place(model)
     with lock(model, progress):
@@ -168,7 +196,7 @@ def fetch_again(
         if present is not None and keep and not present.damage():
             installed = present
         else:
-            installed = fetch_model(spec, source=source, progress=progress)
+            installed = _fetching().fetch_model(spec, source=source, progress=progress)
     return LocalModel(model, installed.directory, spec, installed.record, _doubts(installed.record))
 
 

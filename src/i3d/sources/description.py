@@ -121,7 +121,12 @@ def read_graph(local: LocalModel, *, progress: Progress = NO_PROGRESS) -> GraphF
             facts.stride,
         )
     with progress.task(f"loading {local.name}"):
-        contract = load_engine(local.directory).contract
+        contract = load_engine(
+            local.directory,
+            fingerprint=lambda: local.fingerprint,
+            is_known=local.source == "packaged",
+            progress=progress,
+        ).contract
     return GraphFacts(
         contract.num_labels,
         contract.input_range,

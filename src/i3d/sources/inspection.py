@@ -12,14 +12,16 @@ from i3d.engines import load_engine
 from i3d.errors import CheckpointError, ModelLoadError
 from i3d.fingerprints import identify, network_tensors, weights_fingerprint
 from i3d.labels import LABEL_LISTS
+from i3d.progress import NO_PROGRESS
 from i3d.sources.cache import folder_of, shown_name
-from i3d.sources.records import ModelRecord, record_files
+from i3d.sources.records import ModelRecord, fingerprint, record_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.catalog import ModelSpec
     from i3d.fingerprints import Identification
+    from i3d.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def inspect_model(
     source: str,
     location: str,
     converted: bool,
+    progress: Progress = NO_PROGRESS,
 ) -> ModelRecord:
     """Check that a folder holds the model it should, whole, and describe it.
 
@@ -70,13 +73,14 @@ def inspect_model(
         source: Which kind of place it came from.
         location: Its URL or path. Of this and of the name, what may not be shown is not kept.
         converted: Whether i3d made the SavedModel from a checkpoint.
+        progress: Who wants to know.
 
     Returns:
         The record to install it with.
 
     Raises:
         ModelLoadError: It is damaged, not the model of the catalogue, or can't be loaded.
-        EngineNotInstalledError: TensorFlow can't be imported.
+        EngineNotInstalledError: No engine can be imported.
     """
     if not (directory / "saved_model.pb").is_file():
         raise ModelLoadError("It has no saved_model.pb: it is not a TensorFlow model.")
@@ -87,7 +91,10 @@ def inspect_model(
         )
     if spec is not None:
         _check_identity(weights, spec)
-    contract = load_engine(directory).contract
+    files = record_files(directory)
+    contract = load_engine(
+        directory, fingerprint=lambda: fingerprint(files), progress=progress
+    ).contract
     if spec is not None and contract.num_labels != LABEL_LISTS[spec.label_list].num_labels:
         raise ModelLoadError(
             f"It has {contract.num_labels} outputs, and {spec.name} has "
@@ -108,7 +115,7 @@ def inspect_model(
         stride=contract.stride,
         weights=None if weights is None else weights.fingerprint,
         checkpoint=None if weights is None else weights.identification.checkpoint,
-        files=record_files(directory),
+        files=files,
         folder=folder_of(name).name,
     )
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from i3d.catalog import CATALOG
+from i3d.engines.prepared import forget_prepared
 from i3d.errors import CacheError, ModelNotInstalledError
 from i3d.paths import models_dir
 from i3d.sources.cache import (
@@ -29,6 +30,7 @@ from i3d.sources.cache import (
 from i3d.sources.records import (
     RECORD,
     ModelRecord,
+    fingerprint,
     record_files,
     record_from_json,
     record_to_json,
@@ -281,9 +283,21 @@ def remove(name: str) -> None:
         raise ModelNotInstalledError(
             f"The model {shown_name(name)} is not in the cache.", hint="See what is: i3d model list"
         )
+    prepared_from = _fingerprint_or_none(directory)
     try:
         grave = take_away(directory)
     except OSError as error:
         raise cannot_write(directory.parent, error) from error
     if grave is not None:
         shutil.rmtree(grave, ignore_errors=True)
+    if prepared_from is not None:
+        forget_prepared(prepared_from)
+
+
+def _fingerprint_or_none(directory: Path) -> str | None:
+    """What a model's files are; None where its record can't be read."""
+    try:
+        record = record_from_json(_read_small_file(directory / RECORD).decode())
+        return fingerprint(record.files)
+    except (OSError, ValueError):
+        return None

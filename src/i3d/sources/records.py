@@ -7,9 +7,12 @@ import json
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from i3d.errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RECORD = "model.json"
 SCHEMA = "i3d.model/1"
@@ -146,7 +149,7 @@ def record_files(directory: Path) -> dict[str, FileRecord]:
         ) from error
 
 
-def fingerprint(files: dict[str, FileRecord]) -> str:
+def fingerprint(files: Mapping[str, FileRecord]) -> str:
     """Identify a model by the names and contents of its files.
 
     Args:

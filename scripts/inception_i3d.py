@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +89,7 @@ class _Network:
     def __init__(self, tf: Any, seed: int) -> None:
         self._tf = tf
         self._random = np.random.default_rng(seed)
-        self.variables: list[tuple[Any, np.ndarray]] = []
+        self.variables: list[tuple[Any, npt.NDArray[np.float32]]] = []
 
     def logits(self, net: Any, num_labels: int) -> Any:
         tf = self._tf
@@ -159,7 +160,7 @@ class _Network:
             weights -= weights.mean((0, 1, 2, 3), keepdims=True)
         return self._variable("w", weights)
 
-    def _variable(self, name: str, value: np.ndarray) -> Any:
+    def _variable(self, name: str, value: npt.NDArray[Any]) -> Any:
         # Without use_resource: such a module's graph, of 2018, has reference variables.
         tf = self._tf
         variable = tf.compat.v1.get_variable(
