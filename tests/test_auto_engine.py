@@ -145,7 +145,7 @@ def test_tensorflow_is_taken_where_openvino_gives_other_numbers(
     engine = load_engine(miscomputed, fingerprint=lambda: "miscomputed", progress=listener)
     assert engine.name == "tensorflow"
     reason = "OpenVINO gives other numbers for this model than TensorFlow"
-    assert listener.notes == [f"{reason}: {SLOWER}"]
+    assert listener.notes == [f"{reason}. {SLOWER}"]
     clip = make_clip(17)
     expected = load_engine(miscomputed, "tensorflow").step_logits(clip, TRAINING)
     np.testing.assert_array_equal(engine.step_logits(clip, TRAINING), expected)
@@ -160,7 +160,7 @@ def test_tensorflow_is_taken_where_openvino_lacks_an_operation(
     assert caught.value.hint == "Use --engine tensorflow."
     assert load_engine(untranslated, progress=listener).name == "tensorflow"
     reason = "OpenVINO cannot run this model: it has no translation of Lgamma"
-    assert listener.notes == [f"{reason}: {SLOWER}"]
+    assert listener.notes == [f"{reason}. {SLOWER}"]
 
 
 def test_tensorflow_is_taken_where_signatures_share_their_names(
@@ -176,7 +176,7 @@ def test_tensorflow_is_taken_where_signatures_share_their_names(
 def test_tensorflow_is_taken_where_openvino_is_missing(plain: Path, listener: Listener) -> None:
     assert load_engine(plain, progress=listener).name == "tensorflow"
     assert listener.notes == [
-        f"OpenVINO cannot be imported: No module named 'openvino': {SLOWER}",
+        f"OpenVINO cannot be imported: No module named 'openvino'. {SLOWER}",
     ]
     with pytest.raises(EngineNotInstalledError, match="OpenVINO cannot be imported") as caught:
         load_engine(plain, "openvino")

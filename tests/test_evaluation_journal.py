@@ -104,7 +104,7 @@ def test_the_journal_says_what_its_results_were_made_with(tmp_path: Path) -> Non
             "size": 224,
             "input_range": [0.0, 1.0],
         },
-        "engine": {"name": "fake", "version": "1.2.3"},
+        "engine": {"name": "fake", "version": "1.2.3", "precision": "float32"},
     }
     assert first["clip"] == NAMES[0]
     assert first["truth"][0].items() >= {"label": "archery", "rank": 1}.items()

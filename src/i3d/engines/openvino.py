@@ -119,8 +119,7 @@ class OpenVINOEngine:
                 frames = np.require(frames, requirements=("C", "W"))
                 clip = self._ov.Tensor(frames[np.newaxis], shared_memory=True)
                 request.start_async(dict(enumerate([clip, *scaling])))
-                while not request.wait_for(_POLL_MILLISECONDS):  # so that Ctrl-C gets through
-                    pass
+                _wait(request)
                 logits = np.array(request.get_output_tensor(0).data, dtype=np.float32)
             except (RuntimeError, MemoryError) as error:
                 self._compiled = None
@@ -356,6 +355,12 @@ def _unsupported(model_dir: Path) -> Iterator[None]:
             reason=_reason(error),
             hint="Use --engine tensorflow.",
         ) from error
+
+
+def _wait(request: Any) -> None:
+    """Wait for the end of a run, so that Ctrl-C gets through."""
+    while not request.wait_for(_POLL_MILLISECONDS):
+        pass
 
 
 def _too_short(num_frames: int) -> EngineError:
