@@ -80,3 +80,12 @@ def run_i3d(i3d_command: list[str]) -> RunI3D:
         )
 
     return run
+
+
+@pytest.fixture
+def engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take it for granted that OpenVINO gives TensorFlow's numbers; see test_auto_engine.py.
+
+    Each model that is installed would be run on both.
+    """
+    monkeypatch.setattr("i3d.engines._agrees", lambda *_: True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from model_hosts import ModelFiles
 
 pytest_plugins = ["model_hosts"]
+pytestmark = pytest.mark.usefixtures("engines_agree")
 
 NAME = "i3d-kinetics-400"
 DATA = "model.ckpt.data-00000-of-00001"

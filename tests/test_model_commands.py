@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from model_hosts import ModelFiles, ModelHosts
 
 pytest_plugins = ["model_hosts"]
+pytestmark = pytest.mark.usefixtures("engines_agree")
 
 DATA = "variables/variables.data-00000-of-00001"
 URL = "https://me:secret@example.org/mine.tar.gz"

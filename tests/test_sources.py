@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from web_server import WebServer
 
 pytest_plugins = ["model_hosts"]
+pytestmark = pytest.mark.usefixtures("engines_agree")
 
 NAME = "i3d-kinetics-400"
 KAGGLE_PATH = "deepmind/i3d-kinetics/tensorFlow1/400/1"
@@ -519,12 +520,12 @@ def test_variables_that_are_cut_off_are_found(
     )
 
 
-def test_a_graph_that_tensorflow_cannot_load_is_refused(
+def test_a_graph_that_cannot_be_read_is_refused(
     hosts: ModelHosts, module: Path, tmp_path: Path
 ) -> None:
     (module / "saved_model.pb").write_bytes(b"\xff" * 100)
     reason = refusal(hosts, pack(module, tmp_path / "1.tar.gz"))
-    assert reason.startswith("TensorFlow cannot load the model: ")
+    assert reason.startswith("the model cannot be read: its saved_model.pb is damaged")
 
 
 @pytest.mark.slow
@@ -674,9 +675,10 @@ def test_a_cache_that_cannot_be_written_ends_the_search(
     assert hosts.num_requests == 0
 
 
-def test_without_tensorflow_the_search_ends_with_that(
+def test_without_an_engine_the_search_ends_with_that(
     hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(EngineNotInstalledError, match="TensorFlow cannot be imported"):
         find_model(NAME)
@@ -831,7 +833,7 @@ def test_a_pipe_or_device_is_no_archive(tmp_path: Path) -> None:
         (
             tar(("saved_model.pb", b"\xff" * 100)),
             ModelLoadError,
-            "was fetched, but it cannot be used: TensorFlow cannot load the model: ",
+            "was fetched, but it cannot be used: The model cannot be read: its saved_model.pb is",
         ),
     ],
 )

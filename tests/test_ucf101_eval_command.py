@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["color_model", "colored", "colored_hosts", "ucf101"]
 
+pytestmark = pytest.mark.usefixtures("engines_agree")
+
 HAD = ("v_CliffDiving_g02_c03", "v_PlayingCello_g11_c0[23]", "v_Bowling_g01_c01")
 
 
@@ -212,7 +214,8 @@ def test_eval_says_what_it_cannot_do_before_a_model_is_loaded(
     ucf101: Hosts, arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Models that are to be fetched are out of reach, and the one that ships can't be loaded.
-    monkeypatch.setitem(engines._LOADERS, "tensorflow", "an engine that is never looked for")
+    monkeypatch.setattr(engines, "ENGINES", ())
+    monkeypatch.setattr(engines, "_load_best", lambda *_, **__: pytest.fail("it was loaded"))
     result = ucf("eval", *arguments, "--format", "json")
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr

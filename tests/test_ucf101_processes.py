@@ -612,7 +612,7 @@ KINETICS += ["singing", "crying"]
 """Labels of Kinetics for the nine outputs of the model of camera moves."""
 
 WITHOUT_TENSORFLOW = """
-import sys, time, types
+import sys, time
 import numpy as np
 import i3d.engines
 from engines import FakeEngine
@@ -626,8 +626,7 @@ class Engine(FakeEngine):
             time.sleep(600)
         return np.cos(np.arange(9) * clip.mean())[None].astype(np.float32)
 
-sys.modules["sees_anything"] = types.SimpleNamespace(load=lambda _: Engine([[0.0] * 9]))
-i3d.engines._LOADERS["tensorflow"] = "sees_anything"
+i3d.engines.load_engine = lambda *_, **__: Engine([[0.0] * 9])
 from i3d.__main__ import main
 main()
 """

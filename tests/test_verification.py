@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from model_hosts import ModelFiles, ModelHosts
 
 pytest_plugins = ["model_hosts"]
+pytestmark = pytest.mark.usefixtures("engines_agree")
 
 DATA = "variables/variables.data-00000-of-00001"
 SAMPLE_NAME = "v_CricketShot_g04_c01_rgb.npy"

@@ -178,9 +178,9 @@ def _agrees(model_dir: Path, size: int) -> bool:
             found = ours.step_logits(clip, reference.contract.input_range)
         except EngineError:
             return False
-        largest = max(1.0, float(np.abs(expected).max()))
-        if found.shape != expected.shape or not (
-            np.abs(found - expected).max() <= TOLERANCE * largest
+        tolerance = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+        if found.shape != expected.shape or not np.allclose(
+            found, expected, rtol=0, atol=tolerance, equal_nan=True
         ):
             return False
     return compared

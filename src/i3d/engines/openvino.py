@@ -110,6 +110,13 @@ class OpenVINOEngine:
         num_frames, height, width, _ = frames.shape
         if num_frames == 0:
             raise _too_short(num_frames)
+        size = self.contract.size
+        if size is not None and (height, width) != (size, size):  # OpenVINO might still run on it
+            raise EngineError(
+                f"The model cannot run on a clip of {num_frames} frames of {width} x {height} "
+                f"pixels: it takes {size} x {size}.",
+                hint="Check what the model expects of its input.",
+            )
         clip = None
         with self._lock:
             try:
