@@ -102,7 +102,7 @@ def test_progress_is_shown_on_a_terminal_and_gone_before_the_result(
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*i3d_command, "classify", clip, "--model", "camera-motion", "--top", "1"],
+        [*i3d_command, "classify", clip, "--model", "camera-motion", "--engine", "tensorflow"],
         stdout=theirs,
         stderr=theirs,
         cwd=SOURCE,
@@ -325,7 +325,8 @@ def test_a_model_of_ones_own_with_labels(clip: Path, tmp_path: Path) -> None:
     model = small_modules.write_tf2(tmp_path / "model")
     labels = tmp_path / "labels.txt"
     labels.write_text("".join(f"action {i}\n" for i in range(small_modules.NUM_LABELS)))
-    result = i3d("classify", clip, "--model", model, "--labels", labels, "--format", "json")
+    options = ("--labels", labels, "--engine", "tensorflow", "--format", "json")
+    result = i3d("classify", clip, "--model", model, *options)
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""
     (parsed,) = json.loads(result.stdout)["results"]
