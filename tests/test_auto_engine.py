@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -391,3 +392,16 @@ def test_an_unknown_engine_is_told_with_the_likely_one(plain: Path) -> None:
     result = classify("--engine", "openvin")
     assert result.exit_code == 2
     assert "openvin" in result.output
+
+
+def test_where_nothing_could_be_compared_nothing_is_known_to_agree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise EngineError("A clip of 17 frames is too short for the model.")
+
+    contract = SimpleNamespace(input_range=TRAINING)
+    engine = SimpleNamespace(contract=contract, step_logits=refuse)
+    module = SimpleNamespace(load=lambda _: engine)
+    monkeypatch.setattr(i3d.engines, "_module", lambda _: module)
+    assert not i3d.engines._agrees(Path("model"), 16)

@@ -15,7 +15,10 @@ from click.testing import CliRunner
 
 from i3d.catalog import CATALOG, DEFAULT_MODEL
 from i3d.cli import cli
-from i3d.paths import models_dir
+from i3d.engines.base import ModelContract
+from i3d.engines.prepared import Prepared, keep_prepared
+from i3d.paths import models_dir, prepared_models_dir
+from i3d.sources import fingerprint
 from i3d.sources.local_caches import kagglehub_cache_folder, tfhub_cache_folder
 
 import small_modules
@@ -439,6 +442,20 @@ def test_remove_removes_also_what_is_damaged(installed: InstalledModel) -> None:
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
     assert list(models_dir().iterdir()) == []
     assert i3d_model("remove", DEFAULT_MODEL).exit_code == 5
+
+
+def test_what_was_prepared_of_a_model_goes_with_it(installed: InstalledModel) -> None:
+    contract = ModelContract("x", "x", "x", 9, None, (0.0, 1.0), "", False, None, None)
+
+    def write(graph: Path) -> None:
+        graph.write_text("<net/>")
+        graph.with_suffix(".bin").write_bytes(b"numbers")
+
+    for name in (fingerprint(installed.record.files), "sha256:of another model"):
+        keep_prepared(name, "1.0", Prepared(contract, agrees=True), write)
+    assert len(list(prepared_models_dir().iterdir())) == 2
+    assert i3d_model("remove", DEFAULT_MODEL).exit_code == 0
+    assert len(list(prepared_models_dir().iterdir())) == 1
 
 
 def test_remove_refuses_a_packaged_model(installed: InstalledModel) -> None:
