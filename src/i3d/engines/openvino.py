@@ -10,6 +10,7 @@ import re
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -322,11 +323,10 @@ def _save(ov: Any, model: Any, path: Path) -> None:
         raise OSError(str(error)) from error
 
 
+@cache
 def _core(ov: Any) -> Any:
     """One for the process: it loads the plugin for CPUs, which takes time."""
-    if not hasattr(_core, "kept"):
-        _core.kept = ov.Core()  # type: ignore[attr-defined]
-    return _core.kept  # type: ignore[attr-defined]
+    return ov.Core()
 
 
 def _settings(precision: Precision) -> dict[str, Any]:
