@@ -20,6 +20,7 @@ def contract(**changes: object) -> ModelContract:
         "has_steps": True,
         "receptive_field": 107,
         "stride": 8,
+        "padding": 44,
     }
     return ModelContract(**(fields | changes))
 

@@ -228,7 +228,7 @@ def test_what_could_be_decoded_of_a_truncated_video_is_classified(
 def test_too_many_frames_are_refused_before_they_fill_the_memory(
     engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3d.classifier.clips.MAX_FRAMES", 30)
+    monkeypatch.setattr("i3d.clips.reader.MAX_FRAMES", 30)
     clip = videos.write_video(tmp_path / "clip.avi", num_frames=50)
     fake = classifier(engine)
     with pytest.raises(VideoTooLongError, match="more than the 30 frames") as caught:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.classifier import clips
-from i3d.classifier.clips import FRAMES_AHEAD, MAX_FRAMES, ClipReader
+from i3d.clips import reader as clips
+from i3d.clips.reader import FRAMES_AHEAD, MAX_FRAMES, ClipReader
 from i3d.errors import (
     UsageError,
     VideoDecodeError,

@@ -120,7 +120,7 @@ from i3d.engines.base import ModelContract
 def load(directory, **options):
     assert (directory / "saved_model.pb").is_file()
     time.sleep(1)
-    contract = ModelContract("x", "x", "x", 9, None, (0.0, 1.0), "", False, None, None)
+    contract = ModelContract("x", "x", "x", 9, None, (0.0, 1.0), "", False, None, None, None)
     return types.SimpleNamespace(contract=contract)
 
 i3d.engines.load_engine = load

@@ -445,7 +445,7 @@ def test_remove_removes_also_what_is_damaged(installed: InstalledModel) -> None:
 
 
 def test_what_was_prepared_of_a_model_goes_with_it(installed: InstalledModel) -> None:
-    contract = ModelContract("x", "x", "x", 9, None, (0.0, 1.0), "", False, None, None)
+    contract = ModelContract("x", "x", "x", 9, None, (0.0, 1.0), "", False, None, None, None)
 
     def write(graph: Path) -> None:
         graph.write_text("<net/>")

@@ -186,9 +186,93 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Track:
+    """What the model thinks of one label, step by step."""
+
+    label: str
+    """Name of the label."""
+    label_index: int
+    """Position in the model's output."""
+    scores: tuple[float, ...]
+    """(S,) probabilities, smoothed as the timeline says, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A span of a video in which one thing happens."""
+
+    start_seconds: float
+    """Its first moment."""
+    end_seconds: float
+    """The first moment behind it."""
+    label: str
+    """Name of the label."""
+    label_index: int
+    """Position in the model's output."""
+    mean_score: float
+    """Mean of the label's score over the segment's steps, in [0, 1]."""
+    peak_score: float
+    """Highest of them."""
+    peak_seconds: float
+    """The middle of the step that it is reached in."""
+
+
+@dataclass(frozen=True)
+class TimelineSettings:
+    """How step logits become segments."""
+
+    labels: tuple[str, ...] | None = None
+    """Labels to follow, each for itself; None for the best of all at each moment."""
+    min_score: float = 0.5
+    """A segment's score reaches this somewhere, and does not fall below half of it."""
+    min_duration_seconds: float = 1.0
+    """Nothing shorter is a segment."""
+    smooth_seconds: float = 1.0
+    """The logits of each step are averaged over so much time around it."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When what happens in one video."""
+
+    video: VideoInfo
+    clip: ClipInfo
+    edges_seconds: tuple[float, ...]
+    """(S + 1,) step i of the network's output stands for the time from edge i to edge i + 1."""
+    tracks: tuple[Track, ...]
+    """The labels that are followed, or those of the segments and the best others, best first."""
+    segments: tuple[Segment, ...]
+    """By their start. None is an answer: nothing was confident."""
+    settings: TimelineSettings
+    recipe: RecipeInfo
+    model: ModelInfo
+    engine: EngineInfo
+    warnings: tuple[str, ...]
+    """Sentences about what a user should know before trusting this result."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """Which file it was: what a later run needs in order to know it again."""
+
+    sha256: str
+    """Of its bytes, in hexadecimal; of a folder of images, over their names and bytes."""
+    num_bytes: int
+    """Its size; of a folder of images, the sum of theirs."""
+    modified: str
+    """When it was last written, in UTC: `2026-11-22T10:20:30.123456789Z`; of a folder of images,
+    the latest of theirs."""
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What became of one video out of several: exactly one of the two is set."""
+    """What became of one video out of several: either a prediction or an error is set."""
 
     path: str
     prediction: Prediction | None = None
     error: I3DError | None = None
+    file: FileInfo | None = None
+    """Which file it was; None where nobody asked, or it can't be read."""
+    settings: str | None = None
+    """SHA-256 over all that decides the result besides the file, in hexadecimal; None where nobody
+    asked."""

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 from i3d.catalog import DEFAULT_MODEL
-from i3d.classifier.clips import ClipReader, DecodedClip
 from i3d.classifier.descriptions import (
     describe_clip,
     describe_model,
@@ -14,6 +13,7 @@ from i3d.classifier.descriptions import (
     known_weights,
     warnings_of,
 )
+from i3d.clips.reader import ClipReader, DecodedClip
 from i3d.engines import DEFAULT_ENGINE, load_engine
 from i3d.engines.signatures import read_signature
 from i3d.labels import load_labels, read_labels

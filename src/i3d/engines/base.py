@@ -47,6 +47,9 @@ class ModelContract:
     graph has no steps, or does something on the way to them that i3d does not understand."""
     stride: int | None
     """Number of frames from one step to the next: 8 for I3D. None where `receptive_field` is."""
+    padding: int | None
+    """Number of places before a clip's first frame that its first step's window reaches, where the
+    clip's length is a multiple of the stride. None where `receptive_field` is."""
 
 
 class Engine(Protocol):

@@ -18,6 +18,9 @@ class TemporalField:
     are padding."""
     stride: int
     """Number of frames from one step to the next."""
+    padding: int
+    """Number of places before a clip's first frame that its first step's window reaches, where the
+    clip's length is a multiple of the stride."""
 
 
 class NotUnderstoodError(Exception):
@@ -39,8 +42,8 @@ class Window:
 
     @property
     def field(self) -> TemporalField:
-        """The same without its place."""
-        return TemporalField(self.last - self.first + 1, self.stride)
+        """The same in the terms of a clip."""
+        return TemporalField(self.last - self.first + 1, self.stride, max(-self.first, 0))
 
     def slide(
         self, size: int, stride: int, dilation: int = 1, *, before: int = 0, is_same: bool = False

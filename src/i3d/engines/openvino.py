@@ -281,6 +281,7 @@ def _convert(ov: Any, model_dir: Path, signature: VideoSignature) -> tuple[Any, 
         has_steps=steps is not None,
         receptive_field=None if field is None else field.receptive_field,
         stride=None if field is None else field.stride,
+        padding=None if field is None else field.padding,
     )
     if steps is not None:
         output = ov.opset1.transpose(steps[0], np.array(steps[1], dtype=np.int64)).output(0)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is kept changes its meaning."""
 
 MOST_KEPT = 8

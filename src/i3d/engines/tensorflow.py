@@ -137,6 +137,7 @@ def load(model_dir: Path) -> TensorFlowEngine:
         has_steps=steps is not None,
         receptive_field=None if field is None else field.receptive_field,
         stride=None if field is None else field.stride,
+        padding=None if field is None else field.padding,
     )
     if found.is_tf1:
         function = signature.prune(pixels, output if steps is None else steps)
