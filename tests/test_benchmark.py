@@ -497,7 +497,7 @@ def test_another_order_of_the_first_five_and_the_largest_difference_are_found() 
 @pytest.mark.parametrize(
     ("stdout", "refusal"),
     [
-        ('{"results": [{"error": {"kind": "VideoTooLongError", "message": "No."}}]}', "No."),
+        ('{"results": [{"error": {"kind": "VideoTooShortError", "message": "No."}}]}', "No."),
         ('{"results": [{"error": {"kind": "VideoDecodeError", "message": "No."}}]}', None),
         ('{"results": [{"scores": []}]}', None),
         ('{"results": []}', None),

@@ -14,7 +14,6 @@ from i3d.errors import (
     UnknownNameError,
     UsageError,
     VideoNotFoundError,
-    VideoTooLongError,
 )
 from i3d.predictor import Predictor
 from i3d.results import ModelInfo
@@ -223,19 +222,6 @@ def test_what_could_be_decoded_of_a_truncated_video_is_classified(
     assert 9 <= video.num_frames_decoded <= 25
     # The last one is cut in the middle, and its picture is what the decoder makes of it.
     assert numbers(engine)[:-1] == list(range(video.num_frames_decoded - 1))
-
-
-def test_too_many_frames_are_refused_before_they_fill_the_memory(
-    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("i3d.clips.reader.MAX_FRAMES", 30)
-    clip = videos.write_video(tmp_path / "clip.avi", num_frames=50)
-    fake = classifier(engine)
-    with pytest.raises(VideoTooLongError, match="more than the 30 frames") as caught:
-        fake.classify(clip)
-    assert "--start" in str(caught.value.hint)
-    fake.classify(clip, max_frames=30)
-    assert len(engine.clips) == 1
 
 
 def test_errors_come_through(engine: FakeEngine, tmp_path: Path) -> None:

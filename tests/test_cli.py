@@ -315,7 +315,7 @@ def test_a_model_of_ones_own_prints_numbers_and_says_so(
     model = small_modules.write_video_module(tmp_path / "model")
     process = run_i3d("classify", clip, "--model", model, "--format", "json")
     assert process.returncode == 0, process.stderr
-    assert "5 outputs without names: --labels FILE." in process.stderr
+    assert "5 outputs without names: --label-file FILE." in process.stderr
     (result,) = json.loads(process.stdout)["results"]
     assert {score["label"] for score in result["scores"]} == set("01234")
     assert result["model"]["name"] == str(model)
@@ -325,7 +325,7 @@ def test_a_model_of_ones_own_with_labels(clip: Path, tmp_path: Path) -> None:
     model = small_modules.write_tf2(tmp_path / "model")
     labels = tmp_path / "labels.txt"
     labels.write_text("".join(f"action {i}\n" for i in range(small_modules.NUM_LABELS)))
-    options = ("--labels", labels, "--engine", "tensorflow", "--format", "json")
+    options = ("--label-file", labels, "--engine", "tensorflow", "--format", "json")
     result = i3d("classify", clip, "--model", model, *options)
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""

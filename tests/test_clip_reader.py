@@ -5,23 +5,20 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from i3d.clips import reader as clips
-from i3d.clips.reader import FRAMES_AHEAD, MAX_FRAMES, ClipReader
+from i3d.clips.reader import FRAMES_AHEAD, ClipReader
 from i3d.errors import (
     UsageError,
     VideoDecodeError,
     VideoNotFoundError,
-    VideoTooLongError,
     VideoTooShortError,
 )
 from i3d.loader import VideoReader
-from i3d.progress import NoProgress
 from i3d.recipes import RECIPES, get_recipe, with_overrides
 from i3d.transforms import to_clip_frame
 
@@ -71,77 +68,38 @@ def test_the_clip_is_what_the_loader_and_the_transforms_give(
     chosen = get_recipe(recipe)
     with VideoReader(video, fps=chosen.fps, **span) as reader:
         expected = [
-            (to_clip_frame(frame.image, size=112, crop=chosen.crop), frame.seconds)
+            (to_clip_frame(frame.image, size=112, crop=chosen.crop), frame.seconds, frame.index)
             for frame in reader
         ]
         info = reader.info
 
     with ClipReader(video, chosen, 112, **span) as ahead:
-        clip = ahead.read()
+        frames = list(ahead.frames())
 
-    assert clip.frames.dtype == np.uint8
-    assert clip.frames.shape == (len(expected), 112, 112, 3)
-    np.testing.assert_array_equal(clip.frames, [image for image, _ in expected])
-    assert clip.times == tuple(seconds for _, seconds in expected)
-    assert clip.video == info
-    assert (clip.path, clip.recipe) == (video, chosen)
-    assert clip.end_seconds == span.get("end_seconds")
+    assert all(image.dtype == np.uint8 for image, _, _ in frames)
+    assert len(frames) == len(expected)
+    for (image, seconds, index), (expected_image, *expected_place) in zip(
+        frames, expected, strict=True
+    ):
+        np.testing.assert_array_equal(image, expected_image)
+        assert [seconds, index] == expected_place
+    assert ahead.video == info
+    assert (ahead.path, ahead.recipe, ahead.size) == (video, chosen, 112)
+    assert ahead.end_seconds == span.get("end_seconds")
+    assert ahead.file is None
 
 
 def test_images_have_the_rate_that_is_said(tmp_path: Path) -> None:
     folder = videos.image_folder(tmp_path / "images", num_images=12)
     with ClipReader(folder, with_overrides(STANDARD, fps="native"), 64, image_fps=10) as reader:
-        clip = reader.read()
-    assert clip.times == pytest.approx([i / 10 for i in range(12)])
-
-
-def test_more_frames_than_the_header_says_are_all_read(
-    video: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As of a GIF, or a stream whose header was never finished."""
-    monkeypatch.setattr(clips, "_capacity", lambda total: 3)
-    tutorial = get_recipe("tutorial")
-    with ClipReader(video, tutorial, 64) as reader:
-        clip = reader.read()
-    assert [videos.read_number(frame) for frame in clip.frames] == list(range(40))
-
-
-def test_room_is_made_for_what_the_header_says_within_reason() -> None:
-    assert clips._capacity(40) == 42
-    assert clips._capacity(None) == 256
-    assert clips._capacity(10**9) == MAX_FRAMES
+        times = [seconds for _, seconds, _ in reader.frames()]
+    assert times == pytest.approx([i / 10 for i in range(12)])
 
 
 def test_a_file_without_a_count_in_its_header_is_read_to_its_end(tmp_path: Path) -> None:
     path = videos.animated_gif(tmp_path / "x.gif", [videos.numbered_image(i) for i in range(20)])
     with ClipReader(path, get_recipe("tutorial"), 64) as reader:
-        assert len(reader.read().frames) == 20
-
-
-class Counter(NoProgress):
-    """Counts the units that it is told of."""
-
-    def __init__(self) -> None:
-        self.tasks: list[tuple[str, int | None]] = []
-        self.done = 0
-
-    @contextmanager
-    def task(self, description: str, total: Any = None, unit: Any = "items") -> Iterator[Any]:
-        self.tasks.append((description, total))
-
-        def advance(num_units: int) -> None:
-            self.done += num_units
-
-        yield advance
-
-
-def test_progress_counts_frames_that_are_left_out_too(video: Path) -> None:
-    counter = Counter()
-    with ClipReader(video, STANDARD, 64) as reader:
-        clip = reader.read(counter)
-    assert counter.tasks == [(f"decoding {video}", 40)]
-    assert len(clip.frames) == 20
-    assert 38 <= counter.done <= 40
+        assert len(list(reader.frames())) == 20
 
 
 # What goes wrong
@@ -152,7 +110,7 @@ def test_a_missing_video_is_told_where_the_clip_is_waited_for(tmp_path: Path) ->
         ClipReader(tmp_path / "gone.avi", STANDARD, 64) as reader,
         pytest.raises(VideoNotFoundError, match=r"gone\.avi"),
     ):
-        reader.read()
+        list(reader.frames())
 
 
 @pytest.mark.parametrize(
@@ -168,13 +126,13 @@ def test_a_wrong_option_is_told_where_the_clip_is_waited_for(
     options: dict[str, Any], error: type[Exception], video: Path
 ) -> None:
     with ClipReader(video, STANDARD, 64, **options) as reader, pytest.raises(error):
-        reader.read()
+        list(reader.frames())
 
 
 def test_a_file_that_is_no_video_is_told(tmp_path: Path) -> None:
     path = videos.not_a_video(tmp_path / "x.avi")
     with ClipReader(path, STANDARD, 64) as reader, pytest.raises(VideoDecodeError):
-        reader.read()
+        list(reader.frames())
 
 
 def test_a_bug_in_the_thread_is_raised_and_not_lost(
@@ -189,17 +147,7 @@ def test_a_bug_in_the_thread_is_raised_and_not_lost(
 
     monkeypatch.setattr(clips, "to_clip_frame", break_down)
     with ClipReader(video, STANDARD, 64) as reader, pytest.raises(ZeroDivisionError, match="a bug"):
-        reader.read()
-
-
-def test_too_many_frames_are_refused(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clips, "MAX_FRAMES", 15)
-    with ClipReader(video, STANDARD, 64) as reader, pytest.raises(VideoTooLongError) as caught:
-        reader.read()
-    assert f"{video} has more than the 15 frames" in caught.value.message
-    assert "--start" in str(caught.value.hint)
-    with ClipReader(video, STANDARD, 64, max_frames=15) as reader:
-        assert len(reader.read().frames) == 15
+        list(reader.frames())
 
 
 # The thread
@@ -221,7 +169,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_decoding_begins_before_the_clip_is_asked_for(video: Path, decoded: list[int]) -> None:
     with ClipReader(video, STANDARD, 64) as reader:
         wait_until(lambda: len(decoded) == 20)
-        assert len(reader.read().frames) == 20
+        assert len(list(reader.frames())) == 20
 
 
 def test_so_many_frames_are_decoded_ahead_and_no_more(
@@ -233,7 +181,7 @@ def test_so_many_frames_are_decoded_ahead_and_no_more(
         wait_until(lambda: len(decoded) == 6)  # one waits for room
         time.sleep(0.3)
         assert len(decoded) == 6
-        assert len(reader.read().frames) == 40
+        assert len(list(reader.frames())) == 40
 
 
 def test_what_is_decoded_ahead_is_bounded() -> None:
@@ -278,5 +226,5 @@ def test_readers_side_by_side_do_not_mix(tmp_path: Path) -> None:
         videos.write_video(tmp_path / f"{n}.avi", num_frames=n, size=(64, 64)) for n in (12, 20)
     ]
     with ClipReader(paths[0], STANDARD, 64) as one, ClipReader(paths[1], STANDARD, 64) as other:
-        assert len(other.read().frames) == 20
-        assert len(one.read().frames) == 12
+        assert len(list(other.frames())) == 20
+        assert len(list(one.frames())) == 12

@@ -208,7 +208,7 @@ def test_every_command_on_ucf101_is_in_the_readme_with_its_options(name: str) ->
     (row,) = re.findall(rf"^\| `i3d ucf {name} .*$", README, re.M)
     assert ucf_group.commands[name].help
     everywhere = {"--offline", "--verbose", "--split", "--subset"}
-    everywhere |= {"--model", "--labels", "--engine", "--precision"}
+    everywhere |= {"--model", "--label-file", "--engine", "--precision"}
     of_fetch = {"--source", "--jobs", "--cafile", "--insecure"}
     for parameter in ucf_group.commands[name].params:
         if isinstance(parameter, click.Option):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from i3d.chunks import StepGrid
 from i3d.engines import ENGINES, load_engine
 from i3d.errors import EngineError, ModelLoadError, UnknownNameError, UnsupportedModelError
 from i3d.predictor import softmax
@@ -370,6 +371,32 @@ def test_the_field_is_what_the_layers_make_it(
     if (load.engine_name, name) == ("openvino", "time-left-alone"):
         expected = (None, None)  # it does not follow a Reshape
     assert (contract.receptive_field, contract.stride) == expected
+    assert (contract.padding is None) == (contract.stride is None)
+
+
+@pytest.mark.parametrize("name", forms.FIELDS)
+def test_chunks_that_begin_where_the_contract_says_give_the_steps_of_one_pass(
+    name: str, load: Load, layered: Callable[[str], Path]
+) -> None:
+    engine = load(layered(name))
+    contract = engine.contract
+    if contract.receptive_field is None or contract.stride is None or contract.padding is None:
+        assert (load.engine_name, name) == ("openvino", "time-left-alone")
+        return
+    grid = StepGrid(contract.receptive_field, contract.stride, contract.padding)
+    clip = make_clip(93)
+    for num_frames in (93, 92):
+        length = grid.chunk_frames(grid.min_chunk_frames + grid.stride + 8, num_frames)
+        steps: list[Any] = []
+        while True:
+            chunk = grid.chunk(len(steps), length, num_frames)
+            found = engine.step_logits(clip[chunk.start : min(chunk.stop, num_frames)], UNIT)
+            steps.extend(found[chunk.skipped :][: chunk.num_steps])
+            if chunk.num_steps is None:
+                break
+        np.testing.assert_allclose(
+            steps, engine.step_logits(clip[:num_frames], UNIT), rtol=0, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("name", forms.NOT_UNDERSTOOD)

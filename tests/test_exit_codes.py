@@ -110,7 +110,7 @@ def test_130_ctrl_c_in_any_command() -> None:
         (["clip.avi", "--recipe", "cake"], "'cake' is not one of"),
         (["clip.avi", "--format", "xml"], "'xml' is not one of"),
         (["clip.avi", "--input-range", "1", "0"], "must run from low to high"),
-        (["clip.avi", "--labels", "missing.txt"], "missing.txt cannot be read"),
+        (["clip.avi", "--label-file", "missing.txt"], "missing.txt cannot be read"),
         (["clip.avi", "-o", "."], "The output . is a folder"),
         (["clip.avi", "-o", "nowhere/out.json"], "out.json does not exist"),
         (["clip.avi", "-o", "clip.avi"], "would be overwritten"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from i3d.errors import ModelOutputError, UsageError
-from i3d.predictor import Predictor, softmax, top_indices
+from i3d.predictor import Predictor, best_scores, mean_scores, rank_of, softmax, top_indices
 
 from engines import FakeEngine
 
@@ -16,13 +16,15 @@ CLIP = np.zeros((16, 224, 224, 3), dtype=np.uint8)
 RANGE = (-1.0, 1.0)
 
 
+def steps(*rows: object) -> np.ndarray:
+    return np.array(rows, dtype=np.float32)
+
+
 def test_logits_are_averaged_over_the_steps_before_the_softmax() -> None:
-    predictor = Predictor(FakeEngine([[1, 5, 0], [3, -1, 0]]), ["a", "b", "c"])
-    scores = predictor.score(CLIP, RANGE)
+    scores = mean_scores(steps([1, 5, 0], [3, -1, 0]))
     assert scores.logits.tolist() == [2, 2, 0]
     total = 2 * exp(2) + 1
     assert scores.probabilities == pytest.approx([exp(2) / total, exp(2) / total, 1 / total])
-    assert scores.num_steps == 2
 
 
 def test_probabilities_are_float64_and_sum_to_one() -> None:
@@ -44,11 +46,12 @@ def test_softmax_of_deepminds_published_logits_gives_their_published_probabiliti
 
 
 def test_ties_stay_in_the_order_of_the_labels() -> None:
-    predictor = Predictor(FakeEngine([[1, 2, 2, 1, 2]]), ["a", "b", "c", "d", "e"])
-    best = predictor.best(predictor.score(CLIP, RANGE), top=4)
+    scores = mean_scores(steps([1, 2, 2, 1, 2]))
+    best = best_scores(scores, ["a", "b", "c", "d", "e"], top=4)
     assert [score.label for score in best] == ["b", "c", "e", "a"]
     assert [score.label_index for score in best] == [1, 2, 4, 0]
     assert [score.rank for score in best] == [1, 2, 3, 4]
+    assert [rank_of(scores, i) for i in range(5)] == [4, 1, 2, 5, 3]
 
 
 def test_top_indices_is_stable_for_many_ties() -> None:
@@ -56,21 +59,19 @@ def test_top_indices_is_stable_for_many_ties() -> None:
 
 
 def test_more_labels_than_there_are_is_not_an_error() -> None:
-    predictor = Predictor(FakeEngine([[1, 2, 3]]), ["a", "b", "c"])
-    assert len(predictor.best(predictor.score(CLIP, RANGE), top=1000)) == 3
+    assert len(best_scores(mean_scores(steps([1, 2, 3])), ["a", "b", "c"], top=1000)) == 3
 
 
 def test_no_labels_at_all_is_an_error() -> None:
-    predictor = Predictor(FakeEngine([[1, 2, 3]]), ["a", "b", "c"])
     with pytest.raises(UsageError, match="at least 1, not 0"):
-        predictor.best(predictor.score(CLIP, RANGE), top=0)
+        best_scores(mean_scores(steps([1, 2, 3])), ["a", "b", "c"], top=0)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_outputs_that_are_not_finite_are_an_error(bad: float) -> None:
     predictor = Predictor(FakeEngine([[1, bad, 3], [1, 2, 3]]), ["a", "b", "c"])
     with pytest.raises(ModelOutputError, match="1 outputs of 6 that are not finite"):
-        predictor.score(CLIP, RANGE)
+        predictor.step_logits(CLIP, RANGE)
 
 
 @pytest.mark.parametrize(("num_frames", "fed"), [(1, 9), (4, 9), (8, 9), (9, 9), (10, 10)])
@@ -78,8 +79,8 @@ def test_short_clips_are_looped_to_nine_frames(num_frames: int, fed: int) -> Non
     engine = FakeEngine([[1, 2, 3]])
     clip = np.zeros((num_frames, 224, 224, 3), dtype=np.uint8)
     clip += np.arange(num_frames, dtype=np.uint8)[:, None, None, None]
-    scores = Predictor(engine, ["a", "b", "c"]).score(clip, RANGE)
-    assert scores.num_frames_fed == fed
+    found = Predictor(engine, ["a", "b", "c"]).step_logits(clip, RANGE)
+    assert found.tolist() == [[1, 2, 3]]
     numbers = engine.clips[0][:, 0, 0, 0].tolist()
     assert numbers == [i % num_frames for i in range(fed)]
 

@@ -16,6 +16,7 @@ from i3d.report.escaping import printable
 from i3d.results import (
     ClipInfo,
     EngineInfo,
+    FileInfo,
     ModelInfo,
     Outcome,
     Prediction,
@@ -131,6 +132,40 @@ def test_json_of_a_failed_video() -> None:
         "hint": "Copy it again.",
         "details": [],
     }
+
+
+FILE = FileInfo("0" * 64, 12345, "2026-11-22T10:20:30.123456789Z")
+
+
+@pytest.mark.parametrize("outcome", [GOOD, BAD], ids=["good", "bad"])
+def test_results_say_which_file_it_was_and_under_which_settings(outcome: Outcome) -> None:
+    known = replace(outcome, file=FILE, settings="5" * 64)
+    for format_name in ("json", "jsonl"):
+        parsed = json.loads(document(format_name, known))
+        (result,) = parsed.get("results", [parsed])
+        assert result["file"] == {
+            "sha256": "0" * 64,
+            "num_bytes": 12345,
+            "modified": "2026-11-22T10:20:30.123456789Z",
+        }
+        assert result["settings"] == "5" * 64
+    for row in csv.DictReader(io.StringIO(document("csv", known))):
+        assert [row[name] for name in ("sha256", "num_bytes", "modified", "settings")] == [
+            *("0" * 64, "12345", "2026-11-22T10:20:30.123456789Z", "5" * 64),
+        ]
+
+
+def test_results_of_a_file_that_nobody_asked_for_leave_it_out() -> None:
+    (result,) = json.loads(document("json", GOOD))["results"]
+    assert result["file"] is None
+    assert result["settings"] is None
+    row = next(csv.DictReader(io.StringIO(document("csv", GOOD))))
+    assert row["sha256"] == row["num_bytes"] == row["modified"] == row["settings"] == ""
+
+
+def test_a_lone_carriage_return_does_not_break_csv() -> None:
+    text = document("csv", replace(BAD, path="a\rb.mp4"))
+    assert next(csv.DictReader(io.StringIO(text, newline="")))["video"] == "a\rb.mp4"
 
 
 def test_json_of_an_error_has_its_details() -> None:

@@ -170,7 +170,7 @@ def test_the_sample_is_drawn_from_what_the_models_own_labels_count_for(
 ) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(label.replace("bowling", "ninepins") for label in KINETICS))
-    options = ("--model", color_model, "--labels", labels)
+    options = ("--model", color_model, "--label-file", labels)
     (evaluation,) = evaluated(*HAD, "--sample", 3, *options)["evaluations"]
     assert {clip["category"] for clip in evaluation["clips"]} == {"CliffDiving", "PlayingCello"}
     assert evaluation["num_clips"] == 3
@@ -228,7 +228,7 @@ def test_eval_takes_a_model_of_other_labels_by_the_names_that_it_is_given(
 ) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(["one", "two"]))
-    result = ucf("eval", "Bowling", "--labels", labels)
+    result = ucf("eval", "Bowling", "--label-file", labels)
     assert result.exit_code == 2
     assert "it has none of the labels that stand for it (bowling)" in result.stderr
 
@@ -239,7 +239,7 @@ def test_labels_may_come_out_of_a_pipe(colored_hosts: Hosts, color_model: Path) 
     try:
         os.write(start, "\n".join(KINETICS).encode())  # 6 kB: a pipe holds them
         os.close(start)
-        result = ucf("eval", *HAD, "--model", color_model, "--labels", f"/dev/fd/{end}")
+        result = ucf("eval", *HAD, "--model", color_model, "--label-file", f"/dev/fd/{end}")
     finally:
         os.close(end)
     assert (result.exit_code, result.stderr) == (0, "")

@@ -768,11 +768,9 @@ def test_ctrl_c_while_threads_are_started_is_no_other_error(
     ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for num_possible in (0, 1):
-        monkeypatch.setattr(threading.Thread, "start", limited(num_possible, KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(threading.Thread, "start", limited(num_possible, KeyboardInterrupt()))
             fetch(*CRICKET, jobs=4)
-        monkeypatch.undo()
-        point_to(ucf101, monkeypatch)
 
 
 def limited(num_possible: int, error: BaseException) -> Callable[[threading.Thread], None]:

@@ -643,7 +643,7 @@ def test_an_evaluation_that_was_interrupted_goes_on_where_it_was(
         ucf101.index.resources[f"{FOLDER}{name}.avi"] = Resource(clip_content(number))
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(KINETICS) + "\n")
-    options = ("--model", "camera-motion", "--labels", labels, "--format", "json")
+    options = ("--model", "camera-motion", "--label-file", labels, "--format", "json")
     folders = os.pathsep.join([str(SOURCE), str(Path(__file__).parent)])
 
     def evaluate(num_quick: int = 9) -> subprocess.Popen[str]:

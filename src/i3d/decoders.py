@@ -104,7 +104,7 @@ def open_decoder(path: str, *, image_fps: float) -> Decoder:
     try:
         mode = location.stat().st_mode
         if stat.S_ISDIR(mode):
-            return ImageDecoder(_images_in(location, path), path, image_fps)
+            return ImageDecoder(images_in(location, path), path, image_fps)
         if not stat.S_ISREG(mode):
             raise VideoDecodeError(
                 f"{path} is {_kind_of(mode)}, not a video file.",
@@ -260,8 +260,19 @@ class ImageDecoder:
         self._next = len(self._paths)
 
 
-def _images_in(folder: Path, shown_path: str) -> list[Path]:
-    """The images in a folder, in natural order of their names."""
+def images_in(folder: Path, shown_path: str) -> list[Path]:
+    """Find the images in a folder.
+
+    Args:
+        folder: The folder.
+        shown_path: Its name in error messages.
+
+    Returns:
+        The images, in natural order of their names; hidden files are left out.
+
+    Raises:
+        VideoDecodeError: There are none.
+    """
     images = [
         entry
         for entry in folder.iterdir()

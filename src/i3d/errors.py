@@ -91,12 +91,22 @@ class VideoDecodeError(VideoError):
     """The file is there, but no frame can be read from it."""
 
 
+class DecoderCrashedError(VideoDecodeError):
+    """The process that decoded the video died, or met a bug."""
+
+
+class DecoderTimeoutError(VideoDecodeError):
+    """The process that decoded the video stood still for too long."""
+
+
+class DecoderNotStartedError(I3DError):
+    """No process can be started to decode in."""
+
+    exit_code = ExitCode.ENGINE
+
+
 class VideoTooShortError(VideoError):
     """The requested time span holds no frame."""
-
-
-class VideoTooLongError(VideoError):
-    """The requested time span holds more frames than fit into memory in one pass."""
 
 
 class UnknownNameError(I3DError, LookupError):

@@ -20,7 +20,7 @@ from i3d.sampling import ASSUMED_FPS, MAX_SANE_FPS, FrameClock, FrameThinner, Pl
 from i3d.transforms import FloatClip, Frame, scale_pixels, to_clip_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self  # seen by type checkers only; in typing from 3.11 on
@@ -60,6 +60,7 @@ class VideoReader:
             every frame.
         max_frames: Stop after this many frames; 0 for all.
         image_fps: Frame rate of a folder of images, which can't say.
+        on_frame: Called for each frame that is decoded, whether or not it is wanted.
 
     Raises:
         UsageError: A number is out of its range, or `end_seconds` is not after `start_seconds`.
@@ -77,6 +78,7 @@ class VideoReader:
         fps: float | None = None,
         max_frames: int = 0,
         image_fps: float = ASSUMED_FPS,
+        on_frame: Callable[[], None] = lambda: None,
     ) -> None:
         _check_span(start_seconds, end_seconds, max_frames)
         for name, rate in (("fps", fps), ("image_fps", image_fps)):
@@ -89,6 +91,7 @@ class VideoReader:
         self._thinner = None if fps is None else FrameThinner(fps)
         self._decoder = open_decoder(self.path, image_fps=image_fps)
         self._clock = FrameClock(self._decoder.nominal_fps)
+        self._on_frame = on_frame
         self._exhausted = False
         self._iterated = False
 
@@ -196,6 +199,7 @@ class VideoReader:
             if timestamp is None:
                 self._exhausted = True
                 return
+            self._on_frame()
             yield self._clock.tick(timestamp)
 
     def _no_frames(self) -> VideoDecodeError | VideoTooShortError:

@@ -16,27 +16,23 @@ from i3d.sampling import loop_indices
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.engines.base import Clip, Engine
+    from i3d.engines.base import Clip, Engine, StepLogits
 
 Float64Array: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ClipScores:
-    """What a model says of one clip."""
+class MeanScores:
+    """What a model says of a video as a whole."""
 
     logits: Float64Array
     """(labels,) mean of the step logits over time."""
     probabilities: Float64Array
     """(labels,) softmax of `logits`; they sum to 1."""
-    num_steps: int
-    """Number of steps that were averaged."""
-    num_frames_fed: int
-    """Length of the clip after looping."""
 
 
 class Predictor:
-    """Runs a model on clips and names what it says.
+    """Runs a model on clips.
 
     Args:
         engine: A loaded model.
@@ -56,7 +52,7 @@ class Predictor:
         self.engine = engine
         self.labels = tuple(labels)
 
-    def score(self, clip: Clip, input_range: tuple[float, float]) -> ClipScores:
+    def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:
         """Run the model on a clip.
 
         Clips of fewer than 9 frames are looped until they have 9 (see `i3d.recipes.MIN_FRAMES`).
@@ -66,7 +62,7 @@ class Predictor:
             input_range: What black (0) and white (255) are fed as.
 
         Returns:
-            Logits and probabilities of all labels.
+            (S, labels) float32, finite, S >= 1.
 
         Raises:
             ModelOutputError: The model's output is not finite.
@@ -81,47 +77,59 @@ class Predictor:
                 "that are not finite numbers.",
                 hint="Its weights may be damaged, or it expects another range: --input-range.",
             )
-        logits = steps.mean(axis=0, dtype=np.float64)
-        return ClipScores(logits, softmax(logits), len(steps), len(clip))
+        return steps
 
-    def best(self, scores: ClipScores, top: int) -> tuple[Score, ...]:
-        """Name the best labels.
 
-        Args:
-            scores: What `score` gave.
-            top: How many, at least 1; more than there are labels gives all of them.
+def mean_scores(step_logits: StepLogits) -> MeanScores:
+    """Average the logits over time, then turn them into probabilities.
 
-        Returns:
-            The best, best first; equal probabilities stay in the order of the label list.
+    Args:
+        step_logits: (S, labels) finite.
+    """
+    logits = step_logits.mean(axis=0, dtype=np.float64)
+    return MeanScores(logits, softmax(logits))
 
-        Raises:
-            UsageError: `top` is below 1.
-        """
-        if top < 1:
-            raise UsageError(f"The number of labels to show must be at least 1, not {top}.")
-        return tuple(
-            Score(
-                rank=rank,
-                label=self.labels[i],
-                label_index=int(i),
-                probability=float(scores.probabilities[i]),
-                logit=float(scores.logits[i]),
-            )
-            for rank, i in enumerate(top_indices(scores.logits, top), start=1)
+
+def best_scores(scores: MeanScores, labels: Sequence[str], top: int) -> tuple[Score, ...]:
+    """Name the best labels.
+
+    Args:
+        scores: What `mean_scores` gave.
+        labels: Names of the model's outputs.
+        top: How many, at least 1; more than there are labels gives all of them.
+
+    Returns:
+        The best, best first; equal probabilities stay in the order of the label list.
+
+    Raises:
+        UsageError: `top` is below 1.
+    """
+    if top < 1:
+        raise UsageError(f"The number of labels to show must be at least 1, not {top}.")
+    return tuple(
+        Score(
+            rank=rank,
+            label=labels[i],
+            label_index=int(i),
+            probability=float(scores.probabilities[i]),
+            logit=float(scores.logits[i]),
         )
+        for rank, i in enumerate(top_indices(scores.logits, top), start=1)
+    )
 
-    def rank(self, scores: ClipScores, label_index: int) -> int:
-        """Give the place of a label among all of them, as `best` would.
 
-        Args:
-            scores: What `score` gave.
-            label_index: Position in the model's output.
+def rank_of(scores: MeanScores, label_index: int) -> int:
+    """Give the place of a label among all of them, as `best_scores` would.
 
-        Returns:
-            1 for the best.
-        """
-        order = top_indices(scores.logits, len(self.labels))
-        return int(np.flatnonzero(order == label_index)[0]) + 1
+    Args:
+        scores: What `mean_scores` gave.
+        label_index: Position in the model's output.
+
+    Returns:
+        1 for the best.
+    """
+    order = top_indices(scores.logits, len(scores.logits))
+    return int(np.flatnonzero(order == label_index)[0]) + 1
 
 
 def softmax(logits: Float64Array) -> Float64Array:

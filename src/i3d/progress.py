@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 
-Unit: TypeAlias = Literal["items", "bytes"]
+Unit: TypeAlias = Literal["items", "bytes", "videos"]
 
 
 class Progress(Protocol):
@@ -24,7 +24,8 @@ class Progress(Protocol):
         Args:
             description: What is being done, for people ("decoding clip.avi").
             total: Number of units in it, None where nobody knows.
-            unit: What is counted: `bytes` for transfers, whose speed is of interest.
+            unit: What is counted: `bytes` for transfers and `videos` for many files, whose speed is
+                of interest.
 
         Returns:
             A context manager that gives a function to call with the number of units done

@@ -53,7 +53,8 @@ class ClipInfo:
     """Number of different frames in the clip."""
     num_frames_fed: int
     """Number of frames that the model was fed: more than `num_frames` where a short clip was
-    repeated (looped) until it was long enough."""
+    repeated (looped) until it was long enough; up to 7 fewer where the video has more than 1500,
+    see `i3d.classifier.streaming`."""
     start_seconds: float
     """Time of the first frame."""
     end_seconds: float

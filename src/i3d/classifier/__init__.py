@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from i3d.catalog import DEFAULT_MODEL
+from i3d.classifier.answers import predict
 from i3d.classifier.descriptions import (
     describe_clip,
     describe_model,
     describe_recipe,
+    edge_times,
     known_weights,
     warnings_of,
 )
-from i3d.clips.reader import ClipReader, DecodedClip
+from i3d.classifier.labelling import NamedLabels, name_labels
+from i3d.classifier.streaming import DEFAULT_MAX_MEMORY, stream
+from i3d.clips import ClipReader
 from i3d.engines import DEFAULT_ENGINE, load_engine
 from i3d.engines.signatures import read_signature
-from i3d.labels import load_labels, read_labels
+from i3d.labels import read_labels
 from i3d.predictor import Predictor
 from i3d.progress import NO_PROGRESS
 from i3d.recipes import DEFAULT_RECIPE, get_recipe, with_overrides
-from i3d.results import EngineInfo, Prediction, TrueLabel, Truth
+from i3d.results import EngineInfo
 from i3d.sampling import ASSUMED_FPS
+from i3d.scores import VideoScores
 from i3d.sources import LocalModel, find_model
-from i3d.ucf101 import clip_of, load_index
 
 if TYPE_CHECKING:
     import os
 
     from i3d.engines.base import Precision
-    from i3d.predictor import ClipScores
     from i3d.progress import Progress
     from i3d.recipes import Recipe
-    from i3d.results import ModelInfo
+    from i3d.results import ModelInfo, Prediction
 
-__all__ = ["Classifier", "ClipReader", "DecodedClip", "clip_size", "describe_recipe"]
+__all__ = ["DEFAULT_MAX_MEMORY", "Classifier", "clip_size", "describe_recipe", "predict"]
 
 
 def clip_size(model: LocalModel, recipe: Recipe) -> int:
@@ -72,7 +75,7 @@ class Classifier:
         cls,
         model: str | LocalModel = DEFAULT_MODEL,
         *,
-        labels: str | os.PathLike[str] | None = None,
+        labels: str | os.PathLike[str] | NamedLabels | None = None,
         engine: str = DEFAULT_ENGINE,
         precision: Precision = "float32",
         progress: Progress = NO_PROGRESS,
@@ -85,7 +88,7 @@ class Classifier:
                 `i3d.sources.find_model`. Or what that gave.
             labels: A text file that names the model's outputs, one a line. Without it, a model
                 outside the catalogue that has 400 or 600 outputs is taken to speak Kinetics-400
-                or Kinetics-600, and any other gets bare numbers.
+                or Kinetics-600, and any other gets bare numbers. Or the names themselves.
             engine: `auto`, `openvino` or `tensorflow`; see `i3d.engines.load_engine`.
             precision: The engine's arithmetic.
             progress: Who wants to know.
@@ -100,7 +103,11 @@ class Classifier:
             TransferError: The model could not be fetched.
             EngineError: The model could not be loaded.
         """
-        own_labels = None if labels is None else read_labels(labels)
+        given, own_labels = None, None
+        if isinstance(labels, NamedLabels):
+            given = labels
+        elif labels is not None:
+            own_labels = read_labels(labels)
         local = model
         if not isinstance(local, LocalModel):
             local = find_model(local, progress=progress)
@@ -120,52 +127,23 @@ class Classifier:
                 progress=progress,
             )
         num_labels = loaded.contract.num_labels
-        notes = local.notes
-        if own_labels is not None:
-            names, label_list = own_labels, str(labels)
-        elif local.spec is not None:
-            names, label_list = load_labels(local.spec.label_list), local.spec.label_list
-        elif num_labels in (400, 600):
-            label_list = f"kinetics-{num_labels}"
-            names = load_labels(label_list)
-            note = (
-                f"{local.name} has {num_labels} outputs: taken to be Kinetics-{num_labels}'s. "
-                "If they are not, name them with --labels FILE."
-            )
-            notes = (*notes, note)
-        else:
-            names, label_list = tuple(str(i) for i in range(num_labels)), "index"
-            notes = (*notes, f"{local.name} has {num_labels} outputs without names: --labels FILE.")
-        about = describe_model(local, weights.result(), num_labels, label_list)
-        return cls(Predictor(loaded, names), about, notes)
+        named = given or name_labels(local, own_labels, labels, num_labels)
+        about = describe_model(local, weights.result(), num_labels, named.label_list)
+        return cls(Predictor(loaded, named.labels), about, (*local.notes, *named.notes))
 
     def classify(
         self,
         path: str | os.PathLike[str],
         *,
         top: int = 5,
-        recipe: str = DEFAULT_RECIPE,
-        fps: float | Literal["native"] | None = None,
-        input_range: tuple[float, float] | None = None,
-        start_seconds: float = 0.0,
-        end_seconds: float | None = None,
-        max_frames: int = 0,
-        image_fps: float = ASSUMED_FPS,
-        progress: Progress = NO_PROGRESS,
+        **options: Any,
     ) -> Prediction:
         """Classify one video.
 
         Args:
             path: A video file, an animated GIF, or a folder of images.
             top: How many labels to give; more than there are gives all.
-            recipe: Name of the preprocessing, see `i3d.recipes`.
-            fps: Thin denser videos to this rate, `native` for every frame, None for the recipe's.
-            input_range: What black and white are fed as; None for the recipe's.
-            start_seconds: First moment wanted.
-            end_seconds: First moment not wanted any more; None for the end of the video.
-            max_frames: Use at most this many frames (after thinning); 0 for all.
-            image_fps: Frame rate of a folder of images.
-            progress: Who wants to know.
+            **options: Those of `score`.
 
         Returns:
             The prediction, which says what made it.
@@ -173,8 +151,51 @@ class Classifier:
         Raises:
             UsageError: An option is out of its range.
             UnknownNameError: There is no such recipe.
-            VideoError: The video is missing, can't be decoded, or its span holds no frame or more
-                than `MAX_FRAMES`.
+            VideoError: The video is missing, can't be decoded, or its span holds no frame.
+            EngineError: The model failed on it.
+        """
+        return predict(self.score(path, **options), top)
+
+    def score(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        recipe: str = DEFAULT_RECIPE,
+        fps: float | Literal["native"] | None = None,
+        input_range: tuple[float, float] | None = None,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        max_frames: int = 0,
+        image_fps: float = ASSUMED_FPS,
+        in_windows: bool = False,
+        max_memory: int = DEFAULT_MAX_MEMORY,
+        progress: Progress = NO_PROGRESS,
+    ) -> VideoScores:
+        """Run the model on one video, of any length, and give what it says step by step.
+
+        Args:
+            path: A video file, an animated GIF, or a folder of images.
+            recipe: Name of the preprocessing, see `i3d.recipes`.
+            fps: Thin denser videos to this rate, `native` for every frame, None for the recipe's.
+            input_range: What black and white are fed as; None for the recipe's.
+            start_seconds: First moment wanted.
+            end_seconds: First moment not wanted any more; None for the end of the video.
+            max_frames: Use at most this many frames (after thinning); 0 for all.
+            image_fps: Frame rate of a folder of images.
+            in_windows: A model without steps sees windows, however short the video is, so that
+                there are several; see `i3d.classifier.streaming`.
+            max_memory: Memory that frames and engine may take, in bytes. It does not change the
+                result by more than the last bits of a float32.
+            progress: Who wants to know.
+
+        Returns:
+            The logits of each step, and what made them: for `i3d.classifier.predict` and
+            `i3d.timeline.make_timeline`.
+
+        Raises:
+            UsageError: An option is out of its range.
+            UnknownNameError: There is no such recipe.
+            VideoError: The video is missing, can't be decoded, or its span holds no frame.
             EngineError: The model failed on it.
         """
         chosen = with_overrides(get_recipe(recipe), fps=fps, input_range=input_range)
@@ -187,60 +208,58 @@ class Classifier:
             max_frames=max_frames,
             image_fps=image_fps,
         ) as reader:
-            return self.classify_clip(reader.read(progress), top=top, progress=progress)
+            reader.wait()
+            return self.score_clip(
+                reader, in_windows=in_windows, max_memory=max_memory, progress=progress
+            )
 
-    def classify_clip(
-        self, clip: DecodedClip, *, top: int = 5, progress: Progress = NO_PROGRESS
-    ) -> Prediction:
-        """Classify a video that was decoded before, by a `ClipReader`.
+    def score_clip(
+        self,
+        reader: ClipReader,
+        *,
+        in_windows: bool = False,
+        max_memory: int = DEFAULT_MAX_MEMORY,
+        progress: Progress = NO_PROGRESS,
+    ) -> VideoScores:
+        """Run the model on a video that is being decoded.
 
         Args:
-            clip: The clip, of the size that the model wants (`clip_size`).
-            top: How many labels to give; more than there are gives all.
+            reader: Gives the frames, of the size that the model wants (`clip_size`).
+            in_windows: As in `score`.
+            max_memory: As in `score`.
             progress: Who wants to know.
 
         Returns:
-            The prediction, which says what made it.
+            As `score`.
 
         Raises:
-            UsageError: `top` is below 1.
+            UsageError: A number is out of its range.
+            VideoError: The video can't be decoded, or its span holds no frame.
             EngineError: The model failed on it.
         """
+        reader.wait()
         engine = self.predictor.engine
-        recipe_info = describe_recipe(clip.recipe, engine.contract)
-        with progress.task(f"running {self.model.name} on {len(clip.frames)} frames"):
-            scores = self.predictor.score(clip.frames, recipe_info.input_range)
-        clip_info = describe_clip(clip.times, scores.num_frames_fed, clip.video, clip.end_seconds)
-        return Prediction(
-            video=clip.video,
-            clip=clip_info,
-            scores=self.predictor.best(scores, top),
-            num_steps=scores.num_steps,
-            recipe=recipe_info,
+        recipe = describe_recipe(reader.recipe, engine.contract)
+        total = reader.video.num_frames_from_header
+        with progress.task(f"running {self.model.name} on {reader.path}", total) as advance:
+            steps = stream(
+                reader,
+                self.predictor,
+                recipe.input_range,
+                in_windows=in_windows,
+                max_memory=max_memory,
+                advance=advance,
+            )
+        video = reader.video
+        clip = describe_clip(steps.times, steps.num_frames_fed, video, reader.end_seconds)
+        return VideoScores(
+            step_logits=steps.step_logits,
+            edges_seconds=edge_times(steps.edges, steps.times, clip.end_seconds),
+            labels=self.predictor.labels,
+            video=video,
+            clip=clip,
+            recipe=recipe,
             model=self.model,
             engine=EngineInfo(engine.name, engine.version, engine.precision),
-            warnings=warnings_of(clip.video, clip_info),
-            truth=self._truth(clip.path, scores),
-        )
-
-    def _truth(self, path: str | os.PathLike[str], scores: ClipScores) -> Truth | None:
-        """What is known to happen in a video that has the name of a clip of UCF101."""
-        clip = clip_of(path)
-        if clip is None:
-            return None
-        known = self.predictor.labels
-        return Truth(
-            dataset="UCF101",
-            clip=clip.name,
-            category=clip.category,
-            labels=tuple(
-                TrueLabel(
-                    label=fitting.label,
-                    relation=fitting.relation,
-                    rank=self.predictor.rank(scores, known.index(fitting.label)),
-                    probability=float(scores.probabilities[known.index(fitting.label)]),
-                )
-                for fitting in load_index().category(clip.category).labels
-                if fitting.label in known
-            ),
+            warnings=warnings_of(video, clip),
         )

@@ -6,6 +6,8 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from i3d.errors import CheckpointError
 from i3d.recipes import LOW_FPS, MIN_FRAMES, get_recipe
 from i3d.results import ClipInfo, ModelInfo, RecipeInfo
@@ -13,6 +15,8 @@ from i3d.sources import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from i3d.engines.base import ModelContract
     from i3d.recipes import Recipe
@@ -89,6 +93,22 @@ def describe_clip(
         ),
         fps=fps,
     )
+
+
+def edge_times(
+    edges: Sequence[float], times: Sequence[float], end_seconds: float
+) -> npt.NDArray[np.float64]:
+    """Turn places on the scale of frames into times.
+
+    Args:
+        edges: Where frame n lasts from n to n + 1.
+        times: Of the frames, in seconds.
+        end_seconds: When the last one ends.
+
+    Returns:
+        (len(edges),) float64, in seconds.
+    """
+    return np.interp(edges, np.arange(len(times) + 1), [*times, end_seconds])
 
 
 def describe_recipe(recipe: Recipe, contract: ModelContract) -> RecipeInfo:

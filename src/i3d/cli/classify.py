@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from i3d.cli.classifying import ModelOptions, outcomes
 from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
-from i3d.cli.output import Output, format_of
+from i3d.cli.output import Output, check_target, format_of, is_plain_file
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.cli.ucf_videos import fetch_named_clips, find_clips
+from i3d.cli.video_options import score_settings, video_options
 from i3d.engines import check_precision
-from i3d.errors import (
-    ClipNotFetchedError,
-    I3DError,
-    OutputError,
-    PartialFailureError,
-    UserInterruptError,
-)
-from i3d.recipes import DEFAULT_RECIPE, RECIPES, get_recipe, with_overrides
+from i3d.errors import UsageError
 from i3d.report import FORMATS, TableStyle, make_report
 
 if TYPE_CHECKING:
@@ -34,42 +26,34 @@ EPILOG = """\
 Examples:
   i3d classify clip.avi
   i3d classify clip.avi --model camera-motion --start 2 --end 5
-  i3d classify *.mp4 -o results.csv
+  i3d classify videos/ -o results.csv         (again, to go on where it was stopped)
+  find /data -name "*.mp4" -print0 | i3d classify --from - -o results.jsonl
   i3d classify ucf:v_CricketShot_g04_c02
   i3d classify -- -oddly-named.mp4
 """
 
 
-def _parse_fps(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> float | Literal["native"] | None:
-    """Turn the text of --fps into its value: a number, or `native`."""
-    if value is None:
-        return None
-    if value == "native":
-        return "native"
-    try:
-        return float(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not a number.", ctx, param) from error
-
-
-def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """Turn the text of --start or --end into its value: a time of at least 0."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise click.BadParameter(f"{value!r} is not a number of seconds from 0.", ctx, param)
-    return seconds
-
-
 @click.command("classify", epilog=EPILOG)
-@click.argument(
-    "videos", nargs=-1, required=True, metavar="VIDEO...", shell_complete=complete_files
+@click.argument("videos", nargs=-1, metavar="VIDEO...", shell_complete=complete_files)
+@click.option(
+    "--from",
+    "lists",
+    multiple=True,
+    metavar="FILE|-",
+    shell_complete=complete_files,
+    help="Take more videos from a list, one a line or each ended by a NUL; - is standard input.",
+)
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of a folder, only files that match; without it, those with a video's suffix.",
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Of a folder, leave out files and folders that match.",
 )
 @click.option(
     "--top",
@@ -80,62 +64,35 @@ def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None
     help="How many labels to show.",
 )
 @model_options
+@video_options
 @click.option(
-    "--recipe",
-    type=click.Choice(list(RECIPES)),
-    default=DEFAULT_RECIPE,
-    show_default=True,
-    help="Preprocessing: "
-    + "; ".join(f"{recipe.name}: {recipe.summary}" for recipe in RECIPES.values())
-    + ".",
-)
-@click.option(
-    "--fps",
-    callback=_parse_fps,
-    metavar="N|native",
-    help="Thin denser videos to N frames per second, or use every frame (native).",
-)
-@click.option(
-    "--input-range",
-    type=(float, float),
-    metavar="LOW HIGH",
-    help="What black and white are fed as, in place of what the model wants.",
-)
-@click.option(
-    "--start",
-    "start_seconds",
-    callback=_parse_seconds,
-    default="0",
-    metavar="S",
-    help="Start S seconds into the video.",
-)
-@click.option(
-    "--end",
-    "end_seconds",
-    callback=_parse_seconds,
-    metavar="S",
-    help="Stop S seconds into the video.",
-)
-@click.option(
-    "--max-frames",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Use at most N frames; 0 for all.",
-)
-@click.option(
-    "--image-fps",
-    type=click.FloatRange(min=0, min_open=True, max=1000),
-    default=25.0,
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
     show_default=True,
     metavar="N",
-    help="Frame rate of a folder of images.",
+    help="Videos that are decoded ahead, each in a process of its own.",
 )
-@result_options(FORMATS)
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Of several videos, give one up whose decoder stands still for S seconds.",
+)
+@result_options((*FORMATS, "parquet"))
+@click.option(
+    "--again", is_flag=True, help="Start over, in place of going on with the results in -o."
+)
 @offline_option
 @verbose_option
 def classify_command(
     videos: tuple[str, ...],
+    lists: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
     model: str,
     label_file: str | None,
     top: int,
@@ -143,66 +100,72 @@ def classify_command(
     precision: Precision,
     format_name: str | None,
     output: str | None,
+    again: bool,
     verbose: bool,
+    save_scores: str | None,
+    jobs: int,
+    timeout_seconds: float,
     **options: Any,
 ) -> None:
     """Say what happens in videos: the most likely labels of each.
 
-    A VIDEO is a file, an animated GIF, a folder of numbered images, or a clip of UCF101, which is
-    fetched where it is not on this machine yet: ucf:v_CricketShot_g04_c02. The model is loaded once
-    for all of them. A video that can't be read does not stop the others: they are all classified,
-    and the exit code is 7.
+    A VIDEO is a file of any length, an animated GIF, a folder of numbered images, a folder of
+    videos, which is searched with all its folders, or a clip of UCF101, which is fetched where it
+    is not on this machine yet: ucf:v_CricketShot_g04_c02. The model is loaded once for all of them.
+    A video that can't be read does not stop the others: they are all classified, and the exit code
+    is 7.
+
+    A result file in a format of lines (.jsonl, .csv, .parquet) has each video as soon as it is
+    done. Where it is there already, only what is missing is done: videos that it does not hold,
+    or that have changed.
     """
-    if options["end_seconds"] is not None and options["end_seconds"] <= options["start_seconds"]:
-        raise click.BadParameter("must come after --start.", param_hint="--end")
-    for name, value in (("--model", model), ("--labels", label_file), ("--output", output)):
+    from i3d.classifier.lazy import LazyClassifier
+    from i3d.cli.classifying import WantedVideos, Work, classify_into, classify_to
+    from i3d.result_files import FORMATS as GROWING
+    from i3d.scores import ScoreStore
+
+    settings = score_settings(options)
+    for name, value in (
+        ("--model", model),
+        ("--label-file", label_file),
+        ("--output", output),
+        ("--save-scores", save_scores),
+    ):
         if value == "":
             raise click.BadParameter("is empty.", param_hint=name)
     check_precision(engine, precision)
-    recipe = with_overrides(  # a wrong value is told now, not after a model was loaded
-        get_recipe(options.pop("recipe")),
-        fps=options.pop("fps"),
-        input_range=options.pop("input_range"),
-    )
-    clips = find_clips(videos)
-    format_name = format_name or format_of(output, FORMATS)
-    with Output(output, inputs=videos, utf8=format_name != "table") as destination:
-        report = make_report(format_name, table_style(to_file=destination.is_file))
-        errors: list[I3DError] = []
-        num_results = 0
-        num_videos = sum(len(clips.get(video, (video,))) for video in videos)
-        stopped_by: I3DError | None = None
-        destination.write(report.begin())
-        try:
-            with libraries_silenced(verbose=verbose):
-                progress = progress_on_terminal()
-                files = fetch_named_clips(videos, clips, progress)
-                which = ModelOptions(model, label_file, engine, precision)
-                for outcome in outcomes(files, which, recipe, progress, top=top, **options):
-                    destination.write(report.item(outcome))
-                    num_results += 1
-                    if outcome.error is not None:
-                        errors.append(outcome.error)
-        except OutputError:
-            raise
-        except KeyboardInterrupt:
-            stopped_by = UserInterruptError("Interrupted.")
-        except I3DError as error:
-            stopped_by = error
-        destination.write(report.end(stopped_by))
-        if num_results:  # else a file that was there before is worth more
-            destination.finish()
-    if stopped_by is not None:
-        raise stopped_by
-    if num_videos == 1 and errors:
-        raise errors[0]
-    if errors:
-        raise PartialFailureError(
-            f"{len(errors)} of {num_videos} videos could not be classified.",
-            hint="Run it again when a source can be used."
-            if any(isinstance(error, ClipNotFetchedError) for error in errors)
-            else "The reason for each stands above.",
+    format_name = format_name or format_of(output, (*FORMATS, "parquet"))
+    growing = next((name for name in GROWING if name == format_name), None)
+    if not is_plain_file(output):
+        growing = None
+    if format_name == "parquet" and growing is None:
+        raise UsageError("Parquet is written to a file.", hint="Name one: -o results.parquet")
+    if again and growing is None:
+        raise UsageError(
+            "--again is for result files that a run goes on with.",
+            hint="Name one: -o results.jsonl, .csv or .parquet",
         )
+    wanted = WantedVideos(videos, lists, include=include, exclude=exclude)
+    with libraries_silenced(verbose=verbose):
+        progress = progress_on_terminal()
+        work = Work(
+            model=LazyClassifier(
+                model, labels=label_file, engine=engine, precision=precision, progress=progress
+            ),
+            settings=settings,
+            top=top,
+            store=None if save_scores is None else ScoreStore(save_scores),
+            num_ahead=jobs,
+            timeout_seconds=timeout_seconds,
+            progress=progress,
+        )
+        if growing is not None and output is not None:
+            check_target(Path(output), wanted.names)
+            classify_into(output, growing, wanted, work, again=again)
+        else:
+            with Output(output, inputs=wanted.names, utf8=format_name != "table") as destination:
+                style = table_style(to_file=destination.is_file)
+                classify_to(destination, make_report(format_name, style), wanted, work)
 
 
 def table_style(*, to_file: bool) -> TableStyle:

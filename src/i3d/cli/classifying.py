@@ -1,163 +1,267 @@
-"""Videos one after the other: each is decoded while the model is loaded, or runs on another."""
+"""What `i3d classify` does with its videos, one after the other."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from i3d.batch import Batch
+from i3d.classifier import predict
 from i3d.cli.clip_failures import show_untried
 from i3d.cli.errors import show_error, show_note, show_warning
-from i3d.errors import ClipNotFetchedError, EngineError, VideoError
+from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.clips import describe_file, looks_like
+from i3d.errors import (
+    ClipNotFetchedError,
+    I3DError,
+    OutputError,
+    PartialFailureError,
+    UsageError,
+    UserInterruptError,
+    VideoError,
+)
+from i3d.result_files import key_of, open_results
 from i3d.results import Outcome
+from i3d.video_lists import list_videos, read_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Sequence
 
-    from i3d.classifier import Classifier, ClipReader
-    from i3d.engines.base import Precision
-    from i3d.errors import I3DError
+    from i3d.batch import ScoreSettings
+    from i3d.classifier.lazy import LazyClassifier
+    from i3d.cli.output import Output
     from i3d.progress import Progress
-    from i3d.recipes import Recipe
-    from i3d.sources import LocalModel
+    from i3d.report import Report
+    from i3d.result_files import GrowingFormat, Known, ResultFile
+    from i3d.scores import ScoreStore
+
+_FINAL_FAILURES = frozenset({"VideoDecodeError", "VideoTooShortError"})
+"""Errors of which a video alone is the cause, so that trying again is in vain while it is the same
+file. A crash of the decoder may have been the system's, and a timeout a slow disk's."""
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """Which model runs, and how: what `model_options` add to a command."""
+class Work:
+    """What is to be done with each video."""
 
-    model: str
-    label_file: str | None
-    engine: str
-    precision: Precision
+    model: LazyClassifier
+    settings: ScoreSettings
+    top: int
+    """How many labels to give."""
+    store: ScoreStore | None
+    """Where scores are kept."""
+    num_ahead: int
+    """How many videos are decoded ahead."""
+    timeout_seconds: float
+    """After so long a silence a decoder is taken to hang."""
+    progress: Progress
+
+    def outcomes(
+        self, videos: Sequence[tuple[str, I3DError | None]], *, num_asked: int, identify: bool
+    ) -> Generator[Outcome, None, None]:
+        """Classify videos, and say on standard error what went wrong on the way.
+
+        Args:
+            videos: Their paths, and why one is not there.
+            num_asked: How many were asked for: the error of a single one ends the command.
+            identify: Say which file each was.
+        """
+        batch = Batch(
+            videos,
+            self.model,
+            self.settings,
+            store=self.store,
+            num_ahead=self.num_ahead,
+            isolated=num_asked > 1,
+            timeout_seconds=self.timeout_seconds,
+            identify=identify,
+            progress=self.progress,
+        )
+        num_untried = 0
+        with closing(batch):
+            for scored in batch:
+                if isinstance(scored.error, ClipNotFetchedError):
+                    num_untried += 1
+                elif scored.error is not None and num_asked > 1:
+                    show_error(scored.error)
+                prediction = None if scored.scores is None else predict(scored.scores, self.top)
+                for warning in () if prediction is None else prediction.warnings:
+                    show_warning(f"{scored.path}: {warning}.")
+                yield Outcome(scored.path, prediction, scored.error, scored.file)
+        show_untried(num_untried)
 
 
-def load_classifier(
-    options: ModelOptions, progress: Progress, *, found: LocalModel | None = None
-) -> Classifier:
-    """Load a model, and say on standard error what is to be known of it.
+class WantedVideos:
+    """The videos that arguments mean.
 
     Args:
-        options: Which model, and how.
-        progress: Who wants to know.
-        found: The model, where it was looked for before.
+        videos: Files, folders, and clips of UCF101 (`ucf:NAME`).
+        lists: Files with more of them, `-` for standard input.
+        include: Of folders, only files that match.
+        exclude: Of folders, no files and folders that match.
+
+    Raises:
+        UnknownNameError: There is no such clip.
+        UsageError: A list can't be read, or there is no video at all.
     """
-    from i3d.classifier import Classifier
-
-    classifier = Classifier.load(
-        found or options.model,
-        labels=options.label_file,
-        engine=options.engine,
-        precision=options.precision,
-        progress=progress,
-    )
-    for note in classifier.notes:
-        show_note(note)
-    return classifier
-
-
-def outcomes(
-    files: list[tuple[str, I3DError | None]],
-    model: ModelOptions,
-    recipe: Recipe,
-    progress: Progress,
-    *,
-    top: int,
-    **span: Any,
-) -> Iterator[Outcome]:
-    """Classify videos, and say on standard error what went wrong on the way.
-
-    Args:
-        files: Their paths, and why one is not there.
-        model: Which model runs.
-        recipe: The preprocessing.
-        progress: Who wants to know.
-        top: How many labels to give.
-        **span: Which part of each video: `i3d.classifier.ClipReader`'s.
-    """
-    run = _Run(files, model, recipe, progress, span)
-    num_untried = 0
-    try:
-        for number in range(len(files)):
-            outcome = run.outcome(number, top)
-            if isinstance(outcome.error, ClipNotFetchedError):
-                num_untried += 1
-            elif outcome.error is not None and len(files) > 1:
-                show_error(outcome.error)
-            if outcome.prediction is not None:
-                for warning in outcome.prediction.warnings:
-                    show_warning(f"{outcome.path}: {warning}.")
-            yield outcome
-    finally:
-        run.close()
-    show_untried(num_untried)
-
-
-class _Run:
-    """Decodes each video ahead, and loads the model for the first that can be read."""
 
     def __init__(
         self,
-        files: list[tuple[str, I3DError | None]],
-        model: ModelOptions,
-        recipe: Recipe,
-        progress: Progress,
-        span: dict[str, Any],
+        videos: Sequence[str],
+        lists: Sequence[str],
+        *,
+        include: Sequence[str],
+        exclude: Sequence[str],
     ) -> None:
-        self._files = files
-        self._model = model
-        self._recipe = recipe
-        self._progress = progress
-        self._span = span
-        self._size = recipe.size  # of most models: decoding need not wait until one was found
-        self._classifier: Classifier | None = None
-        self._ahead: ClipReader | None = None
+        self.names = [*videos, *(line for source in lists for line in read_list(source))]
+        """As they were given."""
+        if not self.names:
+            raise UsageError(
+                "No video was given.",
+                hint="Give a video, a folder of videos, or a list of them: --from FILE",
+            )
+        self._clips = find_clips([name for name in self.names if is_clip_name(name)])
+        self._patterns = {"include": include, "exclude": exclude}
 
-    def close(self) -> None:
-        """Stop decoding."""
-        if self._ahead is not None:
-            self._ahead.close()
+    def fetch(self, progress: Progress) -> list[tuple[str, I3DError | None]]:
+        """Give the path of each, and why one is not there; clips of UCF101 are fetched first."""
+        fetched = fetch_named_clips(self._clips, progress)
+        found: list[tuple[str, I3DError | None]] = []
+        files: list[str] = []
+        for name in [*self.names, None]:
+            if name is not None and name not in fetched:
+                files.append(name)
+                continue
+            listed = list_videos(files, **self._patterns)
+            found += [(entry.path, entry.error) for entry in listed]
+            files = []
+            if name is not None:
+                found += fetched[name]
+        return list(dict.fromkeys(found))
 
-    def outcome(self, number: int, top: int) -> Outcome:
-        """Classify a video; what keeps the model from being loaded is raised."""
-        path, transfer_error = self._files[number]
-        if transfer_error is not None:
-            return Outcome(path, error=transfer_error)
-        reader, self._ahead = self._ahead or self._open(number), None
-        with reader:
-            try:
-                # A model takes seconds to load: not for a video that can't be read.
-                reader.wait()
-            except VideoError as error:
-                return Outcome(path, error=error)
-            classifier = self._classifier = self._classifier or self._load()
-            try:
-                if reader.size == self._size:
-                    clip = reader.read(self._progress)
-                else:
-                    with self._open(number) as other:
-                        clip = other.read(self._progress)
-                if number + 1 < len(self._files) and self._files[number + 1][1] is None:
-                    self._ahead = self._open(number + 1)
-                prediction = classifier.classify_clip(clip, top=top, progress=self._progress)
-            except (VideoError, EngineError) as error:
-                return Outcome(path, error=error)
-        return Outcome(path, prediction=prediction)
 
-    def _open(self, number: int) -> ClipReader:
-        from i3d.classifier import ClipReader
+def classify_to(destination: Output, report: Report, wanted: WantedVideos, work: Work) -> None:
+    """Classify videos, and write one document.
 
-        return ClipReader(self._files[number][0], self._recipe, self._size, **self._span)
+    Raises:
+        I3DError: What stopped the run, or happened to its only video; `PartialFailureError` where
+            some of several failed.
+    """
+    errors: list[I3DError] = []
+    num_results = num_videos = 0
+    stopped_by: I3DError | None = None
+    destination.write(report.begin())
+    try:
+        videos = wanted.fetch(work.progress)
+        num_videos = len(videos)
+        with closing(work.outcomes(videos, num_asked=num_videos, identify=False)) as outcomes:
+            for outcome in outcomes:
+                destination.write(report.item(outcome))
+                num_results += 1
+                if outcome.error is not None:
+                    errors.append(outcome.error)
+    except OutputError:
+        raise
+    except KeyboardInterrupt:
+        stopped_by = UserInterruptError("Interrupted.")
+    except I3DError as error:
+        stopped_by = error
+    destination.write(report.end(stopped_by))
+    if num_results:  # else a file that was there before is worth more
+        destination.finish()
+    if stopped_by is not None:
+        raise stopped_by
+    if num_videos == 1 and errors:
+        raise errors[0]
+    if errors:
+        raise PartialFailureError(
+            f"{len(errors)} of {num_videos} videos could not be classified.",
+            hint="Run it again when a source can be used."
+            if any(isinstance(error, ClipNotFetchedError) for error in errors)
+            else "The reason for each stands above.",
+        )
 
-    def _load(self) -> Classifier:
-        from i3d.classifier import clip_size
-        from i3d.labels import read_labels
-        from i3d.sources import find_model
 
-        labels = self._model.label_file
-        # A mistyped name is told before a model is fetched. A pipe can be read only once, later.
-        if labels is not None and not (os.path.exists(labels) and not os.path.isfile(labels)):  # noqa: PTH110, PTH113  (no error on any name)
-            read_labels(labels)
-        found = find_model(self._model.model, progress=self._progress)
-        self._size = clip_size(found, self._recipe)
-        return load_classifier(self._model, self._progress, found=found)
+def classify_into(
+    path: str, format_name: GrowingFormat, wanted: WantedVideos, work: Work, *, again: bool
+) -> None:
+    """Classify those of the videos whose results are not in a file yet, and add each to it.
+
+    Args:
+        path: The file.
+        format_name: Its format.
+        wanted: The videos.
+        work: What is to be done with each.
+        again: Start over.
+
+    Raises:
+        I3DError: As `classify_to`.
+    """
+    videos = wanted.fetch(work.progress)
+    settings = work.settings.digest(work.model, top=work.top)
+    num_scores = min(work.top, len(work.model.named.labels))
+    with open_results(
+        path, format_name, settings=settings, num_scores=num_scores, again=again
+    ) as results:
+        left, failed = _left_to_do(results, videos)
+        num_before = len(videos) - len(left)
+        errors: list[I3DError] = []
+        num_now = 0
+        try:
+            with (
+                work.progress.task("classifying", len(left), "videos") as advance,
+                closing(work.outcomes(left, num_asked=len(videos), identify=True)) as outcomes,
+            ):
+                for outcome in outcomes:
+                    results.append(replace(outcome, settings=settings))
+                    num_now += 1
+                    advance(1)
+                    if outcome.error is not None:
+                        errors.append(outcome.error)
+        finally:
+            results.finish()
+            if len(videos) > 1:
+                before = f", {num_before} of them from before" if num_before else ""
+                more = "" if num_now == len(left) else " Run it again to go on."
+                done = f"{num_now + num_before} of {len(videos)} videos"
+                show_note(f"{done} are in {path}{before}.{more}")
+    if len(videos) == 1 and errors:
+        raise errors[0]
+    if failed or errors:
+        raise PartialFailureError(
+            f"{failed + len(errors)} of {len(videos)} videos could not be classified.",
+            hint=f"The reason for each stands in {path}.",
+        )
+
+
+def _left_to_do(
+    results: ResultFile, videos: Sequence[tuple[str, I3DError | None]]
+) -> tuple[list[tuple[str, I3DError | None]], int]:
+    """The videos that have no result yet, or an old one, which is removed; how many had failed."""
+    left, stale, num_failed = [], [], 0
+    for path, error in videos:
+        known = results.known.get(key_of(path))
+        if known is not None and error is None and _is_done(path, known, alone=len(videos) == 1):
+            num_failed += not known.is_ok
+            continue
+        left.append((path, error))
+        if known is not None:
+            stale.append(path)
+    if stale:
+        results.forget(stale)
+    return left, num_failed
+
+
+def _is_done(path: str, known: Known, *, alone: bool) -> bool:
+    """Whether a result is the one that would be found now."""
+    if known.file is None:
+        return False
+    if not known.is_ok and (alone or known.error_kind not in _FINAL_FAILURES):
+        return False
+    if looks_like(path, known.file):
+        return True
+    try:
+        return describe_file(path).sha256 == known.file.sha256
+    except VideoError:
+        return False

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def model_options(command: Command) -> Command:
-    """`--model`, `--labels`, `--engine` and `--precision`."""
+    """`--model`, `--label-file`, `--engine` and `--precision`."""
     command = click.option(
         "--precision",
         type=click.Choice(["float32", "bfloat16", "float16"]),
@@ -36,7 +36,7 @@ def model_options(command: Command) -> Command:
         "TensorFlow.",
     )(command)
     command = click.option(
-        "--labels",
+        "--label-file",
         "label_file",
         shell_complete=complete_files,
         metavar="FILE",

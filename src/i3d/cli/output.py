@@ -53,7 +53,7 @@ class Output:
             return
         import tempfile  # here, for most commands write to standard output
 
-        _check_target(self._target, inputs)
+        check_target(self._target, inputs)
         try:
             if self._target.exists() and not self._target.is_file():
                 # A device or a pipe: a rename would put a file in its place.
@@ -154,7 +154,23 @@ def _prepare_stdout(*, utf8: bool) -> None:
             sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _check_target(target: Path, inputs: Iterable[str]) -> None:
+def is_plain_file(path: str | None) -> bool:
+    """Whether an output is a file, or will be one: no standard output, device or pipe."""
+    if path is None or path in ("-", *_STDOUT_NAMES):
+        return False
+    return Path(path).is_file() or not Path(path).exists()
+
+
+def check_target(target: Path, inputs: Iterable[str]) -> None:
+    """Make sure that a file can be an output.
+
+    Args:
+        target: The file.
+        inputs: Files that must not be overwritten.
+
+    Raises:
+        UsageError: It is a folder, lies in a folder that does not exist, or is an input.
+    """
     if target.is_dir():
         raise UsageError(f"The output {target} is a folder.", hint="Give the name of a file.")
     if not target.parent.is_dir():

@@ -132,6 +132,10 @@ def _new_display() -> AbstractContextManager[Any]:
         def render(self, task: progress.Task) -> Text:
             if task.fields["unit"] == "bytes":
                 return Text("  ").join(column.render(task) for column in self._of_transfer)
+            if task.fields["unit"] == "videos":
+                rate = f"{60 * task.speed:.1f} a minute" if task.speed else ""
+                parts = (column.render(task) for column in self._of_items)
+                return Text("  ").join([*parts, Text(rate)])
             if task.total is not None:
                 return Text("  ").join(column.render(task) for column in self._of_items)
             return self._of_work.render(task)
@@ -143,4 +147,5 @@ def _new_display() -> AbstractContextManager[Any]:
         Amount(),
         console=Console(file=sys.stderr),
         transient=True,
+        speed_estimate_period=300,  # seconds: a video may take one of its own
     )

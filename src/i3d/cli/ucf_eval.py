@@ -10,7 +10,6 @@ import click
 
 from i3d.catalog import CATALOG
 from i3d.cli.classify import table_style
-from i3d.cli.classifying import ModelOptions, load_classifier
 from i3d.cli.clip_failures import ClipFailures
 from i3d.cli.completion import complete_clips
 from i3d.cli.model_options import model_options, result_options
@@ -143,7 +142,12 @@ def eval_command(
                     clips,
                     evaluators,
                     failures,
-                    model=ModelOptions(model, label_file, engine, precision),
+                    model={
+                        "model": model,
+                        "labels": label_file,
+                        "engine": engine,
+                        "precision": precision,
+                    },
                     recipes=tuple(dict.fromkeys(recipes)),
                     relations=relations,
                     sample=None if sample is None else (sample, seed),
@@ -234,7 +238,7 @@ def _evaluate(
     evaluators: list[Evaluator],
     failures: ClipFailures,
     *,
-    model: ModelOptions,
+    model: dict[str, Any],
     recipes: Sequence[str],
     relations: Sequence[str],
     sample: tuple[int, int] | None,
@@ -242,13 +246,14 @@ def _evaluate(
     transfer: dict[str, Any],
 ) -> None:
     """Run an evaluation for each recipe; they are in `evaluators` also after an exception."""
+    from i3d.classifier.lazy import LazyClassifier
     from i3d.evaluation import Evaluator, Sample
     from i3d.paths import ucf101_dir
     from i3d.ucf101_files.fetching import fetch_clips
     from i3d.ucf101_files.folder import find_clip
 
     progress = progress_on_terminal()
-    classifier = load_classifier(model, progress)
+    classifier = LazyClassifier(**model, progress=progress).classifier
     for recipe in recipes:
         evaluator = Evaluator(
             clips,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from i3d.errors import I3DError
     from i3d.progress import Progress
     from i3d.ucf101 import Clip
@@ -13,9 +15,13 @@ _PREFIX = "ucf:"
 """What stands before the name of a clip of UCF101 in the place of a file."""
 
 
-def find_clips(videos: tuple[str, ...]) -> dict[str, tuple[Clip, ...]]:
-    """The clips that `ucf:...` means, for each such video: an unknown one stops the run."""
-    names = [video for video in videos if video.startswith(_PREFIX)]
+def is_clip_name(video: str) -> bool:
+    """Whether a video is a clip of UCF101, not a file."""
+    return video.startswith(_PREFIX)
+
+
+def find_clips(names: Sequence[str]) -> dict[str, tuple[Clip, ...]]:
+    """The clips that each `ucf:...` means; an unknown one stops the run."""
     if not names:
         return {}
     from i3d.ucf101 import select_clips
@@ -26,20 +32,19 @@ def find_clips(videos: tuple[str, ...]) -> dict[str, tuple[Clip, ...]]:
 
 
 def fetch_named_clips(
-    videos: tuple[str, ...], clips: dict[str, tuple[Clip, ...]], progress: Progress
-) -> list[tuple[str, I3DError | None]]:
-    """The paths of the videos, those of UCF101 fetched, and the errors of those that failed."""
+    clips: dict[str, tuple[Clip, ...]], progress: Progress
+) -> dict[str, list[tuple[str, I3DError | None]]]:
+    """Fetch clips; the paths of each name's, or what stands for them and why they are not there."""
     if not clips:
-        return [(video, None) for video in videos]
+        return {}
     from i3d.ucf101_files.fetching import fetch_clips
 
     wanted = [clip for several in clips.values() for clip in several]
     fetched = {result.clip: result for result in fetch_clips(wanted, progress=progress)}
-    files: list[tuple[str, I3DError | None]] = []
-    for video in videos:
-        if video not in clips:
-            files.append((video, None))
-        for clip in clips.get(video, ()):
-            result = fetched[clip]
-            files.append((str(result.path or f"{_PREFIX}{clip.name}"), result.error))
-    return files
+    return {
+        name: [
+            (str(fetched[clip].path or f"{_PREFIX}{clip.name}"), fetched[clip].error)
+            for clip in several
+        ]
+        for name, several in clips.items()
+    }

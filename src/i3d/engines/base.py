@@ -61,6 +61,8 @@ class Engine(Protocol):
     """Version of the package that runs the model."""
     precision: Precision
     """The arithmetic that it computes in."""
+    bytes_per_frame: int
+    """Memory that a run takes for each frame of a clip of 224 x 224 pixels: measured with I3D."""
     contract: ModelContract
 
     def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:

@@ -57,6 +57,7 @@ class OpenVINOEngine:
     """
 
     name = "openvino"
+    bytes_per_frame = 2_300_000
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from i3d.report.escaping import encodable
@@ -33,6 +34,10 @@ COLUMNS = (
     "true_label",
     "true_label_relation",
     "true_label_rank",
+    "sha256",
+    "num_bytes",
+    "modified",
+    "settings",
 )
 
 
@@ -46,10 +51,14 @@ class CsvReport:
     def item(self, outcome: Outcome) -> str:
         """A row for each score, or one that says what went wrong."""
         prediction = outcome.prediction
+        made_of = {} if outcome.file is None else asdict(outcome.file)
+        made_of["settings"] = outcome.settings
         if prediction is None:
             message = "" if outcome.error is None else outcome.error.message
-            return _row({"video": outcome.path, "status": "error", "message": message})
+            failed = {"video": outcome.path, "status": "error", "message": message}
+            return _row(failed | made_of)
         made_by: dict[str, object] = {
+            **made_of,
             "video": prediction.video.path,
             "status": "ok",
             "start_seconds": f"{prediction.clip.start_seconds:.3f}",
@@ -91,5 +100,6 @@ class CsvReport:
 
 def _row(values: dict[str, object]) -> str:
     text = io.StringIO()
-    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerow(values)
-    return encodable(text.getvalue())
+    # With "\r\n" for a line end, Python quotes a lone "\r" in a field as well.
+    csv.DictWriter(text, COLUMNS, lineterminator="\r\n").writerow(values)
+    return encodable(text.getvalue()[:-2]) + "\n"

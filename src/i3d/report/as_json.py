@@ -75,14 +75,19 @@ class JsonLinesReport:
 def result_as_dict(outcome: Outcome) -> dict[str, Any]:
     """One video's result as plain data, with its schema version and what made it."""
     head = {"schema": RESULT_SCHEMA, "i3d_version": __version__}
+    made_of = {
+        "file": None if outcome.file is None else asdict(outcome.file),
+        "settings": outcome.settings,
+    }
     if outcome.prediction is not None:
-        return {**head, "status": "ok", **_prediction_as_dict(outcome.prediction)}
+        return {**head, "status": "ok", **_prediction_as_dict(outcome.prediction), **made_of}
     assert outcome.error is not None  # an outcome is one of the two
     return {
         **head,
         "status": "error",
         "video": {"path": encodable(outcome.path)},
         "error": error_as_dict(outcome.error),
+        **made_of,
     }
 
 

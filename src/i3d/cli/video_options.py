@@ -1,0 +1,168 @@
+"""Options of the commands that run a model on videos: which part of them, and how it is cut."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from i3d.cli.completion import complete_files
+from i3d.recipes import DEFAULT_RECIPE, RECIPES, get_recipe, with_overrides
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from i3d.batch import ScoreSettings
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+
+
+def video_options(command: Command) -> Command:
+    """`--recipe`, `--fps`, `--input-range`, `--start`, `--end`, `--max-frames`, `--image-fps`.
+
+    And `--max-memory` and `--save-scores`. `score_settings` takes their values.
+    """
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def score_settings(options: dict[str, Any], *, in_windows: bool = False) -> ScoreSettings:
+    """Take the values of `video_options` out of a command's options, but `save_scores`.
+
+    Args:
+        options: All options by their names; those that are taken are removed.
+        in_windows: A model without steps sees windows, however short the video is.
+
+    Raises:
+        click.BadParameter: Two of them contradict each other.
+        UsageError: One of them makes no sense.
+    """
+    start, end = options.pop("start_seconds"), options.pop("end_seconds")
+    if end is not None and end <= start:
+        raise click.BadParameter("must come after --start.", param_hint="--end")
+    recipe = with_overrides(  # a wrong value is told now, not after a model was loaded
+        get_recipe(options.pop("recipe")),
+        fps=options.pop("fps"),
+        input_range=options.pop("input_range"),
+    )
+    from i3d.batch import ScoreSettings
+
+    return ScoreSettings(
+        recipe,
+        start_seconds=start,
+        end_seconds=end,
+        max_frames=options.pop("max_frames"),
+        image_fps=options.pop("image_fps"),
+        in_windows=in_windows,
+        max_memory=options.pop("max_memory"),
+    )
+
+
+def _parse_fps(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> float | Literal["native"] | None:
+    """Turn the text of --fps into its value: a number, or `native`."""
+    if value is None:
+        return None
+    if value == "native":
+        return "native"
+    try:
+        return float(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not a number.", ctx, param) from error
+
+
+def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Turn the text of --start or --end into its value: a time of at least 0."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise click.BadParameter(f"{value!r} is not a number of seconds from 0.", ctx, param)
+    return seconds
+
+
+def _parse_memory(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Turn the text of --max-memory into bytes: `1.5G`, `800M`, `800MiB`."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([kmg]?)(?:i?b)?", value.strip().lower())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a size such as 1.5G or 800M.", ctx, param)
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+_OPTIONS = (
+    click.option(
+        "--recipe",
+        type=click.Choice(list(RECIPES)),
+        default=DEFAULT_RECIPE,
+        show_default=True,
+        help="Preprocessing: "
+        + "; ".join(f"{recipe.name}: {recipe.summary}" for recipe in RECIPES.values())
+        + ".",
+    ),
+    click.option(
+        "--fps",
+        callback=_parse_fps,
+        metavar="N|native",
+        help="Thin denser videos to N frames per second, or use every frame (native).",
+    ),
+    click.option(
+        "--input-range",
+        type=(float, float),
+        metavar="LOW HIGH",
+        help="What black and white are fed as, in place of what the model wants.",
+    ),
+    click.option(
+        "--start",
+        "start_seconds",
+        callback=_parse_seconds,
+        default="0",
+        metavar="S",
+        help="Start S seconds into the video.",
+    ),
+    click.option(
+        "--end",
+        "end_seconds",
+        callback=_parse_seconds,
+        metavar="S",
+        help="Stop S seconds into the video.",
+    ),
+    click.option(
+        "--max-frames",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="Use at most N frames; 0 for all.",
+    ),
+    click.option(
+        "--image-fps",
+        type=click.FloatRange(min=0, min_open=True, max=1000),
+        default=25.0,
+        show_default=True,
+        metavar="N",
+        help="Frame rate of a folder of images.",
+    ),
+    click.option(
+        "--max-memory",
+        callback=_parse_memory,
+        default="1.5G",
+        show_default=True,
+        metavar="SIZE",
+        help="Memory that a long video may take; less takes longer. The numbers stay the same.",
+    ),
+    click.option(
+        "--save-scores",
+        metavar="DIR",
+        shell_complete=complete_files,
+        help="Keep what the model says of each video, step by step, in DIR, and answer from there "
+        "without running it again where video, model and preprocessing are the same.",
+    ),
+)

@@ -1,0 +1,929 @@
+"""Results that grow on disk: nothing whole is lost, nothing torn is kept, whatever happens."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import os
+import random
+import stat
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from i3d.errors import I3DError, OutputError, UsageError, VideoDecodeError
+from i3d.report import make_report
+from i3d.result_files import FORMATS, ResultFile, key_of, open_results
+from i3d.results import (
+    ClipInfo,
+    EngineInfo,
+    FileInfo,
+    ModelInfo,
+    Outcome,
+    Prediction,
+    RecipeInfo,
+    Score,
+    VideoInfo,
+)
+
+from conftest import SOURCE
+from damage import closed, largest_file, small_filesystem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SETTINGS = "5" * 64
+OTHER_SETTINGS = "6" * 64
+GROWING = ("jsonl", "csv")
+
+
+def outcome(path: str, *, failed: bool = False, warnings: tuple[str, ...] = ()) -> Outcome:
+    """What a run would give for a video; all of it follows from the name."""
+    file = FileInfo("0" * 63 + str(len(path) % 10), len(path), "2026-11-22T10:20:30.123456789Z")
+    if failed:
+        error = VideoDecodeError(f"{path} is empty,\nor damaged.", hint="Copy it again.")
+        return Outcome(path, error=error, file=file, settings=SETTINGS)
+    prediction = Prediction(
+        video=VideoInfo(path, 320, 240, 0, 25.0, 25.0, None, 116, 4.64, ended_early=False),
+        clip=ClipInfo(116, 116, 0.0, 4.64, 25.0),
+        scores=(
+            Score(1, "pan left", 1, 0.7 + len(path) / 1000, 2.5),
+            Score(2, 'a "quoted", label', 2, 0.2, 0.1 + 0.2),
+        ),
+        num_steps=14,
+        recipe=RecipeInfo("standard", 25.0, "centre-square", 224, (-1.0, 1.0), "because"),
+        model=ModelInfo("camera-motion", "sha256:abc", 9, "camera-motion"),
+        engine=EngineInfo("openvino", "2026.0"),
+        warnings=warnings,
+    )
+    return Outcome(path, prediction=prediction, file=file, settings=SETTINGS)
+
+
+FOUR = (
+    outcome("a.mp4"),
+    outcome("b.mp4", failed=True),
+    outcome('"c",\n.mp4', warnings=("it is short", "it\nends, early")),
+    outcome("d\udce9é.mp4"),
+)
+
+
+def opened(path: Path, format_name: str = "jsonl", **options: Any) -> ResultFile:
+    return open_results(path, format_name, **{"settings": SETTINGS, "num_scores": 2, **options})
+
+
+def write(path: Path, format_name: str, outcomes: Iterable[Outcome], **options: Any) -> None:
+    """A run: it leaves out what is known."""
+    with opened(path, format_name, **options) as results:
+        for one in outcomes:
+            if key_of(one.path) not in results.known:
+                results.append(one)
+        results.finish()
+
+
+def whole(format_name: str, outcomes: Iterable[Outcome]) -> bytes:
+    """What the report of a run without any trouble is."""
+    report = make_report(format_name)
+    return (report.begin() + "".join(map(report.item, outcomes))).encode()
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a Parquet file."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with path.open("rb") as file:
+        return list(parquet.read_table(file).to_pylist())
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir() if entry.name != "cache")
+
+
+def refusal(path: Path, format_name: str = "jsonl", **options: Any) -> I3DError:
+    """The error that opening gives; nothing has changed then."""
+    before = path.read_bytes() if path.is_file() else b""
+    beside = names(path.parent)
+    with pytest.raises(I3DError) as caught:
+        opened(path, format_name, **options)
+    assert (path.read_bytes() if path.is_file() else b"") == before
+    assert names(path.parent) == beside
+    assert caught.value.message.startswith(("The ", "Another", str(path)))
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_the_file_is_what_the_report_says(tmp_path: Path, format_name: str) -> None:
+    path = tmp_path / "results"
+    write(path, format_name, FOUR)
+    assert path.read_bytes() == whole(format_name, FOUR)
+    assert names(tmp_path) == ["results"]
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_a_second_run_knows_what_the_first_one_found(tmp_path: Path, format_name: str) -> None:
+    if format_name == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "results"
+    write(path, format_name, FOUR)
+    before = path.read_bytes()
+    with opened(path, format_name) as results:
+        assert list(results.known) == [key_of(one.path) for one in FOUR]
+        for one in FOUR:
+            known = results.known[key_of(one.path)]
+            assert known.path == key_of(one.path)
+            assert known.file == one.file
+            assert known.is_ok == (one.error is None)
+            kind = None if known.is_ok or format_name != "jsonl" else "VideoDecodeError"
+            assert known.error_kind == kind
+        results.finish()
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["results"]
+
+
+def test_a_file_that_is_not_known_is_none(tmp_path: Path) -> None:
+    for format_name in GROWING:
+        path = tmp_path / format_name
+        write(path, format_name, [replace(FOUR[1], file=None)])
+        with opened(path, format_name) as results:
+            assert results.known["b.mp4"].file is None
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_wherever_a_file_is_cut_no_whole_result_is_lost_and_no_torn_one_kept(
+    tmp_path: Path, format_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # thousands of times, for the disk's sake
+    content = whole(format_name, FOUR)
+    ends = [len(whole(format_name, FOUR[:count])) for count in range(5)]
+    path = tmp_path / "results"
+    for cut in range(len(content) + 1):
+        path.write_bytes(content[:cut])
+        count = max((i for i, end in enumerate(ends) if end <= cut), default=0)
+        with opened(path, format_name) as results:
+            assert list(results.known) == [key_of(one.path) for one in FOUR[:count]], cut
+            for one in FOUR[count:]:
+                results.append(one)
+        assert path.read_bytes() == content, cut
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_blocks_of_zeros_after_a_power_cut_are_torn(tmp_path: Path, format_name: str) -> None:
+    content = whole(format_name, FOUR)
+    start = len(whole(format_name, FOUR[:3]))
+    path = tmp_path / "results"
+    torn = [
+        content[:start] + bytes(4096),
+        content[: start + 20] + bytes(500),
+        content[: start + 20] + bytes(100) + content[start + 120 :],
+        content[:start] + bytes(100) + content[start + 100 :],
+    ]
+    for data in torn:
+        path.write_bytes(data)
+        write(path, format_name, FOUR)
+        assert path.read_bytes() == content
+    path.write_bytes(bytes(4096))
+    write(path, format_name, FOUR)
+    assert path.read_bytes() == content
+
+
+def test_zeros_within_the_first_lines_are_damage(tmp_path: Path) -> None:
+    for format_name in GROWING:
+        path = tmp_path / format_name
+        content = bytearray(whole(format_name, FOUR))
+        start = len(whole(format_name, FOUR[:1])) + 100
+        content[start : start + 20] = bytes(20)
+        path.write_bytes(content)
+        assert "damaged" in refusal(path, format_name).message
+
+
+def damaged(format_name: str) -> Iterable[bytes]:
+    """Files that hold results, and something else in between."""
+    content = whole(format_name, FOUR)
+    second = len(whole(format_name, FOUR[:1]))
+    yield content[:second] + b"something else\n" + content[second:]
+    yield content[: second - 180] + content[second - 160 :]
+    yield content + b"something else\n"
+    yield content[:second] + b"\n" + content[second:]
+    if format_name == "csv":
+        rows = content.splitlines(keepends=True)
+        yield b"".join([rows[0], *rows[2:]])  # the second score of a video without the first
+        yield b"".join([rows[0], rows[1], *rows[3:]])
+        yield b"".join([*rows[:2], rows[2].replace(b"a.mp4", b"x.mp4"), *rows[3:]])
+        plain = whole("csv", map(outcome, ("1.mp4", "2.mp4", "3.mp4")))
+        quote = plain.index(b"2026-11-22") + 5
+        yield plain[:quote] + b'"' + plain[quote:]  # would take all behind it as torn
+        yield content.replace(b",ok,2,", b",ok,3,")
+        yield content.replace(b"0" * 63, b"x" * 63)
+    else:
+        yield content.replace(b'"status": "ok"', b'"status": "good"')
+        yield content.replace(b'"file": {', b'"file": {"more": 1, ')
+        yield content.replace(b'"path": "a.mp4"', b'"path": 7')
+        yield content[:second] + b"[" * 100_000 + b"\n" + content[second:]
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_damage_before_the_end_is_refused(tmp_path: Path, format_name: str) -> None:
+    path = tmp_path / "results"
+    for content in damaged(format_name):
+        path.write_bytes(content)
+        error = refusal(path, format_name)
+        assert isinstance(error, UsageError)
+        assert " line " in error.message, error.message
+
+
+def test_damage_is_told_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(whole("jsonl", FOUR[:2]) + b"{}\n")
+    assert "line 3 is damaged" in refusal(path).message
+    path.write_bytes(whole("csv", FOUR) + b"x\n")
+    number = whole("csv", FOUR).count(b"\n") + 1
+    assert f"line {number} is damaged" in refusal(path, "csv").message
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_files_of_something_else_are_refused(tmp_path: Path, format_name: str) -> None:
+    if format_name == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "results"
+    foreign = [
+        b"notes",
+        b"notes\n",
+        b"video,status\na.mp4,ok\n",
+        b'{"schema": "mine"}\n',
+        b"{\n}\n",
+        b"\0\0\0\x18ftypmp42" + bytes(100_000) + b"\n" + bytes(100),
+        b"\0\0\0\x18ftypmp42" + bytes(100_000),
+        bytes(2**21),
+        b"\xff\xfe\n",
+        *(whole(other, FOUR) for other in GROWING if other != format_name),
+    ]
+    for content in foreign:
+        path.write_bytes(content)
+        for again in (False, True):
+            assert "does not hold results" in refusal(path, format_name, again=again).message
+
+
+def test_places_where_no_file_can_grow(tmp_path: Path) -> None:
+    assert "is a folder" in refusal(tmp_path).message
+    assert "does not exist" in refusal_of(tmp_path / "no" / "results").message
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        assert "is not a file" in refusal_of(tmp_path / "pipe").message
+
+
+def refusal_of(path: Path) -> I3DError:
+    with pytest.raises(UsageError) as caught:
+        opened(path)
+    return caught.value
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_results_of_other_settings_are_refused(tmp_path: Path, format_name: str) -> None:
+    if format_name == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "results"
+    write(path, format_name, FOUR)
+    error = refusal(path, format_name, settings=OTHER_SETTINGS, num_scores=5)
+    assert isinstance(error, UsageError)
+    assert error.message == (
+        f"{path} holds results that were made with other settings (another model, recipe, or "
+        "option)."
+    )
+    assert error.hint == "Give another file, or start over with --again."
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_results_without_settings_are_refused(tmp_path: Path, format_name: str) -> None:
+    path = tmp_path / "results"
+    path.write_bytes(whole(format_name, [replace(one, settings=None) for one in FOUR]))
+    assert "do not say with which settings" in refusal(path, format_name).message
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_starting_over_keeps_the_old_results_until_there_is_a_new_one(
+    tmp_path: Path, format_name: str
+) -> None:
+    if format_name == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "results"
+    write(path, format_name, FOUR)
+    before = path.read_bytes()
+    new = [replace(one, settings=OTHER_SETTINGS) for one in FOUR[:2]]
+    options: dict[str, Any] = {"settings": OTHER_SETTINGS, "again": True}
+    with opened(path, format_name, **options) as results:
+        assert results.known == {}
+    with opened(path, format_name, **options) as results:
+        results.finish()
+    assert path.read_bytes() == before
+    with opened(path, format_name, **options) as results:
+        results.append(new[0])
+    if format_name == "parquet":
+        assert names(tmp_path) == [".results.i3d-part"]
+    else:
+        assert path.read_bytes() == whole(format_name, new[:1])
+    write(path, format_name, new, settings=OTHER_SETTINGS)  # goes on without --again
+    if format_name == "parquet":
+        assert {row["video"] for row in rows(path)} == {"a.mp4", "b.mp4"}
+    else:
+        assert path.read_bytes() == whole(format_name, new)
+    assert names(tmp_path) == ["results"]
+
+
+def test_starting_over_a_damaged_file(tmp_path: Path) -> None:
+    for format_name in GROWING:
+        path = tmp_path / format_name
+        path.write_bytes(whole(format_name, FOUR) + b"something else\n")
+        write(path, format_name, FOUR, again=True)
+        assert path.read_bytes() == whole(format_name, FOUR)
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_what_is_forgotten_goes_and_the_rest_stays(tmp_path: Path, format_name: str) -> None:
+    path = tmp_path / "results"
+    write(path, format_name, FOUR)
+    path.chmod(0o640)
+    with opened(path, format_name) as results:
+        results.append(outcome("e.mp4"))
+        results.forget(["b.mp4", "d\udce9é.mp4", "nobody.mp4"])
+        assert list(results.known) == ["a.mp4", '"c",\n.mp4']
+        assert path.read_bytes() == whole(format_name, [FOUR[0], FOUR[2], outcome("e.mp4")])
+        results.append(FOUR[1])
+        results.forget(["a.mp4"])
+        results.append(FOUR[0])
+    content = whole(format_name, [FOUR[2], outcome("e.mp4"), FOUR[1], FOUR[0]])
+    assert path.read_bytes() == content
+    if os.name != "nt":
+        assert path.stat().st_mode & 0o777 == 0o640
+    assert names(tmp_path) == ["results"]
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_all_may_be_forgotten(tmp_path: Path, format_name: str) -> None:
+    path = tmp_path / "results"
+    write(path, format_name, FOUR)
+    with opened(path, format_name) as results:
+        results.forget([one.path for one in FOUR])
+        assert results.known == {}
+        for one in FOUR:
+            results.append(one)
+    assert path.read_bytes() == whole(format_name, FOUR)
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_of_two_results_of_one_video_the_last_counts(tmp_path: Path, format_name: str) -> None:
+    path = tmp_path / "results"
+    newer = outcome("a.mp4", failed=True)
+    path.write_bytes(whole(format_name, [*FOUR, newer]))
+    with opened(path, format_name) as results:
+        assert not results.known["a.mp4"].is_ok
+    assert path.read_bytes() == whole(format_name, [*FOUR[1:], newer])
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_a_file_that_nothing_was_written_to_is_not_left(tmp_path: Path, format_name: str) -> None:
+    with opened(tmp_path / "results", format_name):
+        assert names(tmp_path) == ["results"]
+    assert names(tmp_path) == []
+    (tmp_path / "mine").touch()
+    write(tmp_path / "mine", format_name, [])
+    assert names(tmp_path) == ["mine"]
+
+
+def test_results_of_another_making_are_a_bug(tmp_path: Path) -> None:
+    with opened(tmp_path / "results", "csv", num_scores=3) as results:
+        with pytest.raises(ValueError, match="2 scores, not 3"):
+            results.append(FOUR[0])
+        with pytest.raises(ValueError, match="settings"):
+            results.append(replace(FOUR[0], settings=OTHER_SETTINGS))
+
+
+NASTY = (
+    "=1+1",
+    "a,b",
+    'a"b',
+    "a\nb",
+    "a\r\nb",
+    "a\rb",
+    " a ",
+    "\udce9",
+    "東京",
+    "a\u2028b",
+    "'",
+    "-x",
+)
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_any_name_is_known_again(tmp_path: Path, format_name: str) -> None:
+    if format_name == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "results"
+    write(path, format_name, [outcome(name, warnings=(name,)) for name in NASTY])
+    with opened(path, format_name) as results:
+        assert list(results.known) == [key_of(name) for name in NASTY]
+
+
+def test_csv_can_be_read_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    write(path, "csv", map(outcome, NASTY))
+    with path.open(encoding="utf-8", newline="") as file:
+        read = list(csv.DictReader(file))
+    assert [row["video"] for row in read[::2]] == [key_of(name) for name in NASTY]
+
+
+def test_long_texts_are_no_trouble(tmp_path: Path) -> None:
+    long = outcome("long.mp4", warnings=("x," * 300_000, "y" * 3_000_000))
+    for format_name in GROWING:
+        path = tmp_path / format_name
+        write(path, format_name, [long, FOUR[0]])
+        with opened(path, format_name) as results:
+            assert list(results.known) == ["long.mp4", "a.mp4"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX links and modes")
+def test_links_are_followed_and_new_files_get_the_usual_mode(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    target, link = tmp_path / "disk" / "target.jsonl", tmp_path / "link"
+    link.symlink_to(target)
+    before = os.umask(0o027)
+    try:
+        write(link, "jsonl", FOUR)
+    finally:
+        os.umask(before)
+    assert link.is_symlink()
+    assert target.read_bytes() == whole("jsonl", FOUR)
+    assert target.stat().st_mode & 0o777 == 0o640
+    with opened(link) as results:
+        results.forget(["a.mp4"])
+    write(link, "jsonl", FOUR[:1], again=True)
+    assert link.is_symlink()
+    assert target.read_bytes() == whole("jsonl", FOUR[:1])
+    assert names(tmp_path / "disk") == ["target.jsonl"]
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_each_result_is_one_write_and_on_the_disk_before_the_next(
+    tmp_path: Path, format_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    write_bytes, fsync = os.write, os.fsync
+
+    def watched_write(handle: int, data: bytes) -> int:
+        done.append("write")
+        return write_bytes(handle, data)
+
+    def watched_fsync(handle: int) -> None:
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
+            done.append("sync")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "write", watched_write)
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    with opened(tmp_path / "results", format_name) as results:
+        for one in FOUR:
+            done.clear()
+            results.append(one)
+            assert done == ["write", "sync"]
+
+
+def test_a_disk_that_knows_no_fsync_will_do_and_one_that_fails_will_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    code = errno.EINVAL
+    path = tmp_path / "results"
+    write(path, "jsonl", FOUR[:2])
+    code = errno.EIO
+    with opened(path) as results, pytest.raises(OutputError, match=os.strerror(errno.EIO)):
+        results.append(FOUR[2])
+    assert path.read_bytes() == whole("jsonl", FOUR[:2])
+
+
+def test_a_file_that_is_removed_or_changed_meanwhile_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    with opened(path) as results:
+        results.append(FOUR[0])
+        with path.open("ab") as file:
+            file.write(b"mine\n")
+        with pytest.raises(OutputError, match="changed or removed by somebody else"):
+            results.append(FOUR[1])
+    assert path.read_bytes() == whole("jsonl", FOUR[:1]) + b"mine\n"
+    path.unlink()
+    if os.name != "nt":
+        with opened(path) as results:
+            results.append(FOUR[0])
+            path.unlink()
+            with pytest.raises(OutputError, match="changed or removed by somebody else"):
+                results.append(FOUR[1])
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_two_processes_do_not_write_to_one_file(tmp_path: Path, format_name: str) -> None:
+    if format_name == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "results"
+    with opened(path, format_name) as results:
+        results.append(FOUR[0])
+        process = child("tries", path, format_name)
+        output, _ = process.communicate(timeout=60)
+        assert output == "OutputError: Another i3d writes to NAME at this moment.\n".replace(
+            "NAME", str(path if format_name != "parquet" else tmp_path / ".results.i3d-part")
+        )
+        results.append(FOUR[1])
+        results.forget([FOUR[0].path])
+        results.finish()
+    output, _ = child("tries", path, format_name).communicate(timeout=60)
+    assert output == "opened\n"
+
+
+def test_a_lock_holds_while_the_file_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    write(path, "jsonl", FOUR)
+    with opened(path) as results:
+        results.forget(["a.mp4"])
+        with pytest.raises(OutputError, match="Another i3d"):
+            opened(path)
+    with opened(path, again=True) as results:
+        results.append(FOUR[0])
+        with pytest.raises(OutputError, match="Another i3d"):
+            opened(path)
+
+
+def test_a_disk_that_cannot_lock_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write(tmp_path / "results", "jsonl", FOUR)
+    assert (tmp_path / "results").read_bytes() == whole("jsonl", FOUR)
+
+
+WORKER = """
+import os, sys
+sys.path[:0] = {folders!r}
+from i3d.errors import I3DError
+from i3d.result_files import key_of
+from test_result_files import opened, outcome
+what, path, format_name = sys.argv[1:]
+try:
+    results = opened(path, format_name)
+except I3DError as error:
+    print(f"{{type(error).__name__}}: {{error}}")
+    sys.exit()
+print("opened", flush=True)
+if what == "writes":
+    for number in range({count}):
+        one = outcome(f"{{number}}.mp4", failed=number % 5 == 4, warnings=("x, " * 500,))
+        if key_of(one.path) not in results.known:
+            results.append(one)
+    results.finish()
+results.close()
+"""
+COUNT = 400
+
+
+def child(what: str, path: Path, format_name: str) -> subprocess.Popen[str]:
+    folders = [str(SOURCE), str(Path(__file__).parent)]
+    program = WORKER.format(folders=folders, count=COUNT)
+    return subprocess.Popen(
+        [sys.executable, "-c", program, what, str(path), format_name],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def all_of_them() -> list[Outcome]:
+    return [
+        outcome(f"{number}.mp4", failed=number % 5 == 4, warnings=("x, " * 500,))
+        for number in range(COUNT)
+    ]
+
+
+KILLER = """
+import os, random, signal, sys, time
+from pathlib import Path
+sys.path[:0] = {folders!r}
+from i3d.result_files import key_of
+from test_result_files import COUNT, all_of_them, opened
+path, format_name = Path(sys.argv[1]), sys.argv[2]
+if format_name == "parquet":
+    import pyarrow.compute, pyarrow.parquet
+chance = random.Random(format_name)
+outcomes = all_of_them()
+
+
+def run(tell):
+    with opened(path, format_name) as results:
+        again = [one.path for one in chance.sample(outcomes, 3)]
+        os.write(tell, b"forgets %d %d %d\\n" % tuple(int(name[:-4]) for name in again))
+        results.forget(again)
+        for number, one in enumerate(outcomes):
+            if key_of(one.path) not in results.known:
+                results.append(one)
+                os.write(tell, b"wrote %d\\n" % number)
+        os.write(tell, b"finishes\\n")
+        results.finish()
+
+
+kills = survivals = 0
+written = set()
+while True:
+    chance.random()
+    source, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            run(tell)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(tell)
+    wait_for = chance.randrange(60) if kills < {kills} else 10 ** 9
+    with os.fdopen(source) as lines:
+        for count, line in enumerate(lines):
+            if line.startswith("forgets"):
+                written -= set(map(int, line.split()[1:]))
+            elif line.startswith("wrote"):
+                written.add(int(line.split()[1]))
+            if count == wait_for or (line == "finishes\\n" and kills < {kills}):
+                time.sleep(chance.choice([0, 0, 0.0005, 0.002, 0.01]))
+                os.kill(child, signal.SIGKILL)
+                for line in lines:
+                    if line.startswith("wrote"):
+                        written.add(int(line.split()[1]))
+                break
+    _, status = os.waitpid(child, 0)
+    kills += os.WIFSIGNALED(status)
+    survivals += not os.WIFSIGNALED(status)
+    assert os.WIFSIGNALED(status) or status == 0, status
+    with opened(path, format_name) as results:
+        assert {{f"{{number}}.mp4" for number in written}} <= results.known.keys()
+    if kills >= {kills} and not os.WIFSIGNALED(status):
+        break
+print(kills, survivals)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs fork and SIGKILL")
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_killed_runs_are_gone_on_with_to_the_same_results(tmp_path: Path, format_name: str) -> None:
+    if format_name == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / "results"
+    folders = [str(SOURCE), str(Path(__file__).parent)]
+    program = KILLER.format(folders=folders, kills=25)
+    killed = subprocess.run(
+        [sys.executable, "-c", program, str(path), format_name],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert int(killed.stdout.split()[0]) >= 25
+    assert names(tmp_path) == ["results"]
+    if format_name == "parquet":
+        write(tmp_path / "undisturbed", "parquet", all_of_them())
+        undisturbed = rows(tmp_path / "undisturbed")
+        assert sorted(map(str, rows(path))) == sorted(map(str, undisturbed))
+        return
+    with opened(path, format_name) as results:
+        assert len(results.known) == COUNT
+    lines = path.read_bytes().splitlines()
+    assert sorted(lines) == sorted(whole(format_name, all_of_them()).splitlines())
+    order = {key: number for number, key in enumerate(results.known)}
+    by_order = sorted(all_of_them(), key=lambda one: order[one.path])
+    assert path.read_bytes() == whole(format_name, by_order)
+
+
+def run_until_it_is_full(path: Path, format_name: str) -> int:
+    """Write results until the disk is full; the number of those that fitted."""
+    count = 0
+    with opened(path, format_name) as results:
+        assert not results.known
+
+        def go_on() -> None:
+            nonlocal count
+            for one in all_of_them():
+                results.append(one)
+                count += 1
+
+        with pytest.raises(OutputError, match="cannot be written") as caught:
+            go_on()
+        assert caught.value.hint == "Make room on the disk, or write to another place."
+        size = path.stat().st_size
+        with pytest.raises(OutputError):  # and nothing is lost by trying again
+            results.append(all_of_them()[count])
+        assert path.stat().st_size == size
+    return count
+
+
+@pytest.mark.parametrize("format_name", GROWING)
+def test_a_limit_on_the_size_of_files_leaves_whole_results(
+    tmp_path: Path, format_name: str
+) -> None:
+    path = tmp_path / "results"
+    with largest_file(100_000):
+        count = run_until_it_is_full(path, format_name)
+    assert 0 < count < COUNT
+    assert path.read_bytes() == whole(format_name, all_of_them()[:count])
+    write(path, format_name, all_of_them())
+    assert path.read_bytes() == whole(format_name, all_of_them())
+
+
+def test_a_full_disk_leaves_whole_results(tmp_path: Path) -> None:
+    with small_filesystem(tmp_path / "disk", 1) as disk:
+        path = disk / "results.jsonl"
+        (disk / "ballast").write_bytes(bytes(600_000))
+        count = run_until_it_is_full(path, "jsonl")
+        assert 0 < count < COUNT
+        assert path.read_bytes() == whole("jsonl", all_of_them()[:count])
+        with opened(path) as results, pytest.raises(OutputError, match="No space left"):
+            results.forget(["0.mp4"])
+        assert path.read_bytes() == whole("jsonl", all_of_them()[:count])
+        assert names(disk) == ["ballast", "results.jsonl"]
+        (disk / "ballast").unlink()
+        write(path, "jsonl", all_of_them()[: count + 10])
+        assert path.read_bytes() == whole("jsonl", all_of_them()[: count + 10])
+
+
+def test_a_torn_end_that_could_not_be_cut_off_is_cut_off_before_the_next_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tear(handle: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", fail)
+        return write_bytes(handle, data[:100])
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    write_bytes = os.write
+    path = tmp_path / "results"
+    with opened(path) as results:
+        results.append(FOUR[0])
+        with monkeypatch.context() as patch:
+            monkeypatch.setattr(os, "write", tear)
+            patch.setattr(os, "ftruncate", fail)
+            with pytest.raises(OutputError):
+                results.append(FOUR[1])
+        monkeypatch.setattr(os, "write", write_bytes)
+        assert len(path.read_bytes()) == len(whole("jsonl", FOUR[:1])) + 100
+        results.append(FOUR[1])
+    assert path.read_bytes() == whole("jsonl", FOUR[:2])
+
+
+def test_files_and_folders_that_may_not_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write(folder / "results", "jsonl", FOUR)
+    with closed(folder), pytest.raises(OutputError, match=r"cannot be read: Permission denied\."):
+        opened(folder / "results")
+    with (
+        closed(folder / "results"),
+        pytest.raises(OutputError, match=r"cannot be .*: Permission denied\."),
+    ):
+        opened(folder / "results")
+    write(folder / "results", "jsonl", FOUR)
+
+
+def test_opening_many_results_keeps_only_what_is_known_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "results"
+    line = whole("jsonl", FOUR[:1]).decode()
+    with path.open("w") as file:
+        file.writelines(line.replace('"a.mp4"', f'"{number}.mp4"') for number in range(5000))
+    with opened(path) as results:
+        assert len(results.known) == 5000
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "results.parquet"
+    write(path, "parquet", FOUR)
+    return path
+
+
+def test_a_parquet_file_has_the_columns_of_csv_with_types(table: Path) -> None:
+    found = rows(table)
+    read = list(csv.DictReader(io.StringIO(whole("csv", FOUR).decode(), newline="")))
+    assert len(found) == len(read) == 7
+    for one, text in zip(found, read, strict=True):
+        assert list(one) == list(text)
+        for name, value in one.items():
+            assert text[name] == (
+                "" if value is None else value if isinstance(value, str) else text[name]
+            )
+            assert isinstance(value, (int, float)) == (text[name] != "" and name in NUMBERS), name
+    assert found[0]["probability"] == FOUR[0].prediction.scores[0].probability  # type: ignore[union-attr]
+    assert found[0]["num_bytes"] == 5
+    assert found[0]["num_frames_from_header"] is None
+
+
+NUMBERS = {
+    *("rank", "label_index", "probability", "logit", "start_seconds", "end_seconds"),
+    *("num_frames_decoded", "num_frames_from_header", "true_label_rank", "num_bytes"),
+}
+
+
+def test_until_a_run_is_over_its_rows_are_in_a_hidden_file(table: Path) -> None:
+    before = table.read_bytes()
+    part = table.with_name(".results.parquet.i3d-part")
+    with opened(table, "parquet") as results:
+        results.append(outcome("e.mp4"))
+        results.append(outcome("f.mp4", failed=True))
+    assert table.read_bytes() == before
+    assert part.read_bytes() == whole("csv", [outcome("e.mp4"), outcome("f.mp4", failed=True)])
+    with opened(table, "parquet") as results:
+        assert list(results.known)[-2:] == ["e.mp4", "f.mp4"]
+        results.forget(["f.mp4", "b.mp4"])
+        results.append(outcome("f.mp4"))
+        results.append(FOUR[1])
+        results.finish()
+    assert names(table.parent) == ["results.parquet"]
+    assert [row["video"] for row in rows(table)] == [
+        *(key_of(one.path) for one in FOUR if one is not FOUR[1] for _ in range(2)),
+        *("e.mp4", "e.mp4", "f.mp4", "f.mp4", "b.mp4"),
+    ]
+
+
+def test_of_a_video_in_the_table_and_the_hidden_file_the_newer_counts(table: Path) -> None:
+    with opened(table, "parquet") as results:
+        results.append(outcome("a.mp4", failed=True))
+    with opened(table, "parquet") as results:
+        assert not results.known["a.mp4"].is_ok
+        results.finish()
+    assert [row["status"] for row in rows(table) if row["video"] == "a.mp4"] == ["error"]
+
+
+def test_what_is_forgotten_goes_from_the_table_as_well(table: Path) -> None:
+    table.chmod(0o640)
+    with opened(table, "parquet") as results:
+        results.forget(["a.mp4"])
+        results.finish()
+    assert "a.mp4" not in {row["video"] for row in rows(table)}
+    if os.name != "nt":
+        assert table.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_damaged_table_is_refused(table: Path) -> None:
+    content = table.read_bytes()
+    chance = random.Random(1)
+    for _ in range(60):
+        position = chance.randrange(4, len(content))
+        changed = bytearray(content)
+        changed[position] ^= 1 << chance.randrange(8)
+        table.write_bytes(changed)
+        with suppress(UsageError):  # any other error fails the test
+            opened(table, "parquet").close()
+        assert table.read_bytes() == changed
+    for cut in (5, len(content) // 2, len(content) - 1):
+        table.write_bytes(content[:cut])
+        assert "damaged" in refusal(table, "parquet").message
+
+
+def test_a_table_of_somebody_else_is_refused(table: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"video": ["a.mp4"]}), table)
+    assert "does not hold results" in refusal(table, "parquet").message
+    assert "does not hold results" in refusal(table, "parquet", again=True).message
+
+
+def test_a_table_that_cannot_be_written_leaves_the_rows(table: Path) -> None:
+    before = table.read_bytes()
+    with opened(table, "parquet") as results:
+        for one in all_of_them():
+            results.append(one)
+        with largest_file(4096), pytest.raises(OutputError, match="cannot be written"):
+            results.finish()
+    assert table.read_bytes() == before
+    assert names(table.parent) == [".results.parquet.i3d-part", "results.parquet"]
+    with opened(table, "parquet") as results:
+        assert len(results.known) == COUNT + 4
+        results.finish()
+    assert names(table.parent) == ["results.parquet"]
+    assert len({row["video"] for row in rows(table)}) == COUNT + 4
+
+
+def test_without_pyarrow_parquet_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(UsageError, match="need pyarrow") as caught:
+        opened(tmp_path / "results.parquet", "parquet")
+    assert "pip install 'i3d[parquet]'" in (caught.value.hint or "")
+    assert names(tmp_path) == []
+    write(tmp_path / "results.csv", "csv", FOUR)
