@@ -78,6 +78,7 @@ def test_modules_import_only_from_lower_layers() -> None:
         ("rich", {"cli", "report"}),
         ("platformdirs", {"paths"}),
         ("requests", {"download"}),
+        ("pyarrow", {"result_files"}),
         ("urllib3", {"download"}),
         ("truststore", {"download"}),
         ("filelock", {"download", "scratch", "sources"}),

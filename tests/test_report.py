@@ -279,7 +279,7 @@ def test_a_long_label_in_a_narrow_terminal_keeps_its_percentage() -> None:
     ],
 )
 def test_percentages_never_round_to_a_false_certainty(probability: float, text: str) -> None:
-    assert percent(Score(1, "x", 0, probability, 0.0)) == text
+    assert percent(probability) == text
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,14 @@ class ScoreSettings:
         names = ("start_seconds", "end_seconds", "max_frames", "image_fps")
         return {name: getattr(self, name) for name in names}
 
-    def key(self, file: FileInfo, model: LazyClassifier) -> str:
-        """Tell what the scores of a video are kept under."""
+    def key(self, file: FileInfo, model: LazyClassifier, *, has_grid: bool) -> str:
+        """Tell what the scores of a video are kept under.
+
+        Args:
+            file: The video.
+            model: The model.
+            has_grid: Its steps are understood: then it makes no difference who asked.
+        """
         recipe = asdict(self.recipe)
         for name in ("name", "summary"):  # do not change anything
             del recipe[name]
@@ -66,7 +72,8 @@ class ScoreSettings:
             model.local.fingerprint,
             recipe=recipe,
             span=self.span,
-            in_windows=self.in_windows,
+            in_windows=not has_grid and self.in_windows,
+            has_grid=has_grid,
             precision=model.precision,
         )
 
@@ -198,7 +205,8 @@ class Batch:
         )
         file = opened.file or opened.reader.file
         if self._store is not None and file is not None and looks_like(path, file):
-            self._store.keep(self._settings.key(file, self._model), scores)
+            has_grid = classifier.predictor.engine.contract.stride is not None
+            self._store.keep(self._settings.key(file, self._model, has_grid=has_grid), scores)
         return Scored(path, scores, file=file)
 
     def _find_model(self) -> None:
@@ -214,14 +222,12 @@ class Batch:
 
     def _opened(self, path: str) -> _Opened:
         """Look for a video's scores, else begin to decode it."""
-        file = None
-        if self._store is not None:
-            file = self._file(path)
-            found = (
-                None if file is None else self._store.find(self._settings.key(file, self._model))
-            )
-            if found is not None:
-                return _Opened(file=file, scores=self._named(found, path))
+        file = None if self._store is None else self._file(path)
+        if self._store is not None and file is not None:
+            for has_grid in (True, False):
+                found = self._store.find(self._settings.key(file, self._model, has_grid=has_grid))
+                if found is not None:
+                    return _Opened(file=file, scores=self._named(found, path))
         return _Opened(file=file, reader=self._reader(path, identified=file is not None))
 
     def _reader(self, path: str, *, identified: bool) -> ClipReader:

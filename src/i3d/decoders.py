@@ -19,6 +19,7 @@ import numpy as np
 
 from i3d.containers import explain_undecodable, is_cut_off_gif, is_text, mp4_seconds
 from i3d.errors import VideoDecodeError, VideoError, VideoNotFoundError
+from i3d.names import natural_order
 from i3d.sampling import MAX_SANE_FPS
 from i3d.transforms import rotate
 
@@ -285,18 +286,11 @@ def images_in(folder: Path, shown_path: str) -> list[Path]:
             f"({', '.join(suffix[1:] for suffix in IMAGE_SUFFIXES)}), or the videos in the folder: "
             f"{Path(shown_path) / '*.mp4'}",
         )
-    return sorted(images, key=_natural_order)
+    return sorted(images, key=lambda entry: natural_order(entry.name))
 
 
 def _has_image_suffix(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES)
-
-
-def _natural_order(entry: Path) -> list[tuple[int, int, str]]:
-    """Sort key that puts `img2` before `img10`, with numbers of any length."""
-    parts = re.split(r"([0-9]+)", entry.name)
-    key = [(1, int(part), "") if part.isdigit() else (0, 0, part.casefold()) for part in parts]
-    return [*key, (2, 0, entry.name)]  # names that differ only in case or zeros: a fixed order
 
 
 def _read_image(path: Path) -> Frame | None:

@@ -1,7 +1,8 @@
-"""Names that people mistype."""
+"""Names that people mistype, and names that they number."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from i3d.errors import UnknownNameError
@@ -49,3 +50,14 @@ def unknown_name(
     else:
         hint = f"There are: {', '.join(names)}."
     return UnknownNameError(f"There is no {kind} named {name!r}.", hint=hint)
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """Give a sort key that puts `img2` before `img10`, with numbers of any length.
+
+    Args:
+        name: The name of a file.
+    """
+    parts = re.split(r"([0-9]+)", name)  # every second one is a number
+    key = [(1, int(part), "") if i % 2 else (0, 0, part.casefold()) for i, part in enumerate(parts)]
+    return [*key, (2, 0, name)]  # names that differ only in case or zeros: a fixed order

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.errors import I3DError, UsageError, VideoDecodeError, VideoNotFoundError
+from i3d.names import natural_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -227,7 +227,7 @@ def _search(folder: str, wanted: _Wanted) -> list[Listed]:
         if holds_images and not place.is_in_images:
             found.append(("images", Listed(place.path)))
         is_in_images = holds_images or place.is_in_images
-        for entry in sorted(entries, key=lambda entry: _natural_order(entry.name), reverse=True):
+        for entry in sorted(entries, key=lambda entry: natural_order(entry.name), reverse=True):
             way, is_folder = _way(place, entry), _is_folder(entry)
             if (is_folder and not _is_link(entry)) or (not is_folder and wanted.is_video(way)):
                 waiting.append(_Place(entry.path, way, is_folder, is_in_images))
@@ -275,13 +275,6 @@ def _is_image(entry: os.DirEntry[str]) -> bool:
         return entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file()
     except OSError:
         return False
-
-
-def _natural_order(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts `img2` before `img10`, with numbers of any length."""
-    parts = re.split(r"([0-9]+)", name)  # every second one is a number
-    key = [(1, int(part), "") if i % 2 else (0, 0, part.casefold()) for i, part in enumerate(parts)]
-    return [*key, (2, 0, name)]  # names that differ only in case or zeros: a fixed order
 
 
 def _unreadable(folder: str, error: OSError) -> VideoDecodeError:

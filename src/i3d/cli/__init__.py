@@ -44,6 +44,11 @@ COMMANDS = {
         "List the labels that a model knows, each after its number.",
     ),
     "model": LazyCommand("i3d.cli.model", "model_group", "Fetch, check and keep models."),
+    "timeline": LazyCommand(
+        "i3d.cli.timeline",
+        "timeline_command",
+        "Say when what happens in a video, as segments of time.",
+    ),
     "ucf": LazyCommand(
         "i3d.cli.ucf",
         "ucf_group",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,12 @@ from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, check_target, format_of, is_plain_file
+from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.cli.video_options import score_settings, video_options
+from i3d.cli.video_options import check_names, score_settings, video_options
 from i3d.engines import check_precision
 from i3d.errors import UsageError
-from i3d.report import FORMATS, TableStyle, make_report
+from i3d.report import FORMATS, make_report
 
 if TYPE_CHECKING:
     from i3d.engines.base import Precision
@@ -124,15 +124,8 @@ def classify_command(
     from i3d.result_files import FORMATS as GROWING
     from i3d.scores import ScoreStore
 
+    check_names(model=model, label_file=label_file, output=output, save_scores=save_scores)
     settings = score_settings(options)
-    for name, value in (
-        ("--model", model),
-        ("--label-file", label_file),
-        ("--output", output),
-        ("--save-scores", save_scores),
-    ):
-        if value == "":
-            raise click.BadParameter("is empty.", param_hint=name)
     check_precision(engine, precision)
     format_name = format_name or format_of(output, (*FORMATS, "parquet"))
     growing = next((name for name in GROWING if name == format_name), None)
@@ -166,17 +159,3 @@ def classify_command(
             with Output(output, inputs=wanted.names, utf8=format_name != "table") as destination:
                 style = table_style(to_file=destination.is_file)
                 classify_to(destination, make_report(format_name, style), wanted, work)
-
-
-def table_style(*, to_file: bool) -> TableStyle:
-    """How a table looks on this terminal."""
-    if to_file:
-        return TableStyle()
-    from rich.console import Console
-
-    console = Console(file=sys.stdout)
-    return TableStyle(
-        color=console.is_terminal and console.color_system is not None and not console.no_color,
-        unicode=console.encoding.startswith("utf"),
-        width=console.width,
-    )

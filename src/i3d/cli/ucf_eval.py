@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from i3d.catalog import CATALOG
-from i3d.cli.classify import table_style
 from i3d.cli.clip_failures import ClipFailures
 from i3d.cli.completion import complete_clips
 from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
+from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_options import split_options, transfer_options, trust_of
 from i3d.engines import check_precision

@@ -63,6 +63,20 @@ def score_settings(options: dict[str, Any], *, in_windows: bool = False) -> Scor
     )
 
 
+def check_names(**names: str | None) -> None:
+    """Make sure that no name is empty.
+
+    Args:
+        **names: By the option's name, with underscores.
+
+    Raises:
+        click.BadParameter: One is.
+    """
+    for option, name in names.items():
+        if name == "":
+            raise click.BadParameter("is empty.", param_hint=f"--{option.replace('_', '-')}")
+
+
 def _parse_fps(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> float | Literal["native"] | None:

@@ -34,6 +34,7 @@ COLUMNS = (
     "true_label",
     "true_label_relation",
     "true_label_rank",
+    "error_kind",
     "sha256",
     "num_bytes",
     "modified",
@@ -56,6 +57,7 @@ class CsvReport:
         if prediction is None:
             message = "" if outcome.error is None else outcome.error.message
             failed = {"video": outcome.path, "status": "error", "message": message}
+            failed["error_kind"] = type(outcome.error).__name__
             return _row(failed | made_of)
         made_by: dict[str, object] = {
             **made_of,

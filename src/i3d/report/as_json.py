@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
 from i3d.report.escaping import encodable
+from i3d.report.provenance import provenance_as_dict
 
 if TYPE_CHECKING:
     from i3d.errors import I3DError
@@ -103,47 +104,8 @@ def error_as_dict(error: I3DError) -> dict[str, Any]:
 
 
 def _prediction_as_dict(prediction: Prediction) -> dict[str, Any]:
-    video, clip, recipe = prediction.video, prediction.clip, prediction.recipe
-    model, engine = prediction.model, prediction.engine
     return {
-        "video": {
-            "path": encodable(video.path),
-            "width": video.width,
-            "height": video.height,
-            "rotation_degrees": video.rotation_degrees,
-            "duration_seconds": video.duration_seconds,
-            "fps": video.fps,
-            "fps_from_header": video.fps_from_header,
-            "num_frames_decoded": video.num_frames_decoded,
-            "num_frames_from_header": video.num_frames_from_header,
-            "num_frames_damaged": video.num_frames_damaged,
-            "ended_early": video.ended_early,
-        },
-        "clip": {
-            "start_seconds": clip.start_seconds,
-            "end_seconds": clip.end_seconds,
-            "fps": clip.fps,
-            "num_frames": clip.num_frames,
-            "num_frames_fed": clip.num_frames_fed,
-        },
-        "recipe": {
-            "name": recipe.name,
-            "fps": recipe.fps,
-            "crop": recipe.crop,
-            "size": recipe.size,
-            "input_range": list(recipe.input_range),
-            "input_range_reason": encodable(recipe.input_range_reason),
-        },
-        "model": {
-            "name": encodable(model.name),
-            "source": model.source,
-            "fingerprint": model.fingerprint,
-            "weights": model.weights,
-            "checkpoint": model.checkpoint,
-            "num_labels": model.num_labels,
-            "label_list": encodable(model.label_list),
-        },
-        "engine": asdict(engine),
+        **provenance_as_dict(prediction),
         "num_steps": prediction.num_steps,
         "scores": [
             {

@@ -9,7 +9,7 @@ from i3d.report.escaping import printable
 
 if TYPE_CHECKING:
     from i3d.errors import I3DError
-    from i3d.results import Outcome, Prediction, Score
+    from i3d.results import Outcome, Prediction, Timeline
 
 BAR_WIDTH = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -73,7 +73,7 @@ class TableReport:
         )
         dot = " · " if style.unicode else ", "
         console.print(Text(printable(prediction.video.path), style="bold"), soft_wrap=True)
-        console.print(Text(dot.join(_facts(prediction)), style="dim"), soft_wrap=True)
+        console.print(Text(dot.join(facts(prediction)), style="dim"), soft_wrap=True)
         console.print()
         table = Table.grid(padding=(0, 2), pad_edge=False)
         table.add_column()  # the margin
@@ -86,7 +86,7 @@ class TableReport:
             table.add_row(
                 "",
                 Text(printable(score.label), style="bold green" if best else ""),
-                Text(percent(score), style="bold" if best else ""),
+                Text(percent(score.probability), style="bold" if best else ""),
                 Text(bar(score.probability, bar_width, unicode=style.unicode), style="green"),
             )
         console.print(table)
@@ -97,12 +97,12 @@ class TableReport:
         return "\n".join(lines) + "\n"
 
 
-def percent(score: Score) -> str:
+def percent(probability: float) -> str:
     """A probability as a percentage that never rounds to a false 0 or 100."""
-    value = 100 * score.probability
+    value = 100 * probability
     if value < 0.05:
         return "< 0.1 %" if value > 0 else "0.0 %"
-    if value >= 99.95 and score.probability < 1:
+    if value >= 99.95 and probability < 1:
         return "> 99.9 %"
     return f"{value:.1f} %"
 
@@ -129,7 +129,7 @@ def _true(prediction: Prediction) -> str:
     return f"{says}: {ranks}"
 
 
-def _facts(prediction: Prediction) -> list[str]:
+def facts(prediction: Prediction | Timeline) -> list[str]:
     """The line below a video's name: what was seen of it, and what looked."""
     video, clip = prediction.video, prediction.clip
     span = f"{clip.start_seconds:.1f} to {clip.end_seconds:.1f} of {video.duration_seconds:.1f} s"

@@ -277,7 +277,7 @@ def _known_from_row(row: list[str]) -> Known | None:
         return None
     if row[1] not in ("ok", "error"):
         return None
-    return Known(row[0], row[1] == "ok", info, None)
+    return Known(row[0], row[1] == "ok", info, row[COLUMNS.index("error_kind")] or None)
 
 
 def _json_object(line: bytes) -> dict[str, Any] | None:

@@ -209,7 +209,7 @@ class Table:
             return
         except I3DError:
             raise
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
             raise UsageError(
                 f"The Parquet file {self._shown} is damaged or can't be read: "
                 f"{str(error).partition(chr(10))[0]}",
@@ -225,10 +225,11 @@ class Table:
                 raise other_settings(self._shown, settings)
         ranks = compute.fill_null(batch["rank"], 1)
         firsts = batch.filter(compute.equal(ranks, 1))
-        names = ("video", "status", "sha256", "num_bytes", "modified")
-        for video, status, *file in zip(*(firsts[name].to_pylist() for name in names), strict=True):
+        names = ("video", "status", "error_kind", "sha256", "num_bytes", "modified")
+        columns = [firsts[name].to_pylist() for name in names]
+        for video, status, kind, *file in zip(*columns, strict=True):
             try:
-                yield Known(video, status == "ok", file_info(*file), None)
+                yield Known(video, status == "ok", file_info(*file), kind)
             except ValueError as error:
                 raise damaged_file(self._shown, f"the row of {video}") from error
 
