@@ -98,7 +98,7 @@ def test_each_package_has_one_home(package: str, allowed: set[str]) -> None:
 def test_only_the_command_line_prints_or_exits() -> None:
     culprits = []
     for path, module in modules().items():
-        if module in {"cli", "__main__"}:
+        if module in {"cli", "__main__"} or path.name == "worker.py":  # a process of its own
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from i3d.classifier.streaming import DEFAULT_MAX_MEMORY, chunk_limit, stream
 from i3d.engines import load_engine
 from i3d.errors import ModelOutputError, UsageError
 from i3d.predictor import Predictor
+from i3d.progress import NoProgress
+from i3d.results import VideoInfo
 from i3d.sources import find_model
 
 import videos
@@ -59,6 +62,8 @@ class Frames:
     """In the place of a `ClipReader`: frames of noise, a thirtieth of a second apart."""
 
     size = SIZE
+    path = "frames"
+    video = VideoInfo("frames", SIZE, SIZE, 0, 60.0, 60.0, 1234, 0, 0.0, ended_early=False)
 
     def __init__(self, num_frames: int, *, seed: int = 0) -> None:
         random = np.random.default_rng(seed)
@@ -161,13 +166,40 @@ def test_frames_are_taken_as_they_are_needed(exact_frames: int) -> None:
     assert 0 < taken[5] - taken[4] <= 64
 
 
+class Counter(NoProgress):
+    """Counts the units that it is told of, by task."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+        self.totals: dict[str, int | None] = {}
+
+    @contextmanager
+    def task(self, description: str, total: Any = None, unit: Any = "items") -> Iterator[Any]:
+        self.done[description] = 0
+        self.totals[description] = total
+
+        def advance(num_units: int) -> None:
+            assert num_units > 0
+            self.done[description] += num_units
+
+        yield advance
+
+
 def test_progress_adds_up_to_the_decoded_frames(exact_frames: int) -> None:
-    for num_frames in (50, 150, 500):
-        done: list[int] = []
-        streamed(SmallNetwork(), num_frames, max_memory=memory_for(64), advance=done.append)
-        fed = num_frames if num_frames <= exact_frames else num_frames - num_frames % 8
-        assert sum(done) == 2 * (fed - 1) + 1  # every second one was left out
-        assert min(done) > 0
+    for num_frames, fed in ((150, 150), (500, 496)):
+        counter = Counter()
+        streamed(SmallNetwork(), num_frames, max_memory=memory_for(64), progress=counter)
+        decoding, running = "decoding frames", "running the model on frames"
+        assert counter.totals == {decoding: 1234, running: 1234}
+        # Every second one was left out.
+        assert counter.done[decoding] == 2 * (min(num_frames, 151) - 1) + 1
+        assert counter.done[running] == 2 * (fed - 1) + 1
+
+
+def test_a_single_run_has_no_progress_of_its_own() -> None:
+    counter = Counter()
+    streamed(SmallNetwork(), 50, progress=counter)
+    assert counter.totals["running the model on 50 frames"] is None
 
 
 def test_short_clips_are_looped() -> None:

@@ -180,8 +180,6 @@ class Batch:
             opened = _result(self._open.popleft())
             try:
                 yield self._scored(number, opened)
-            except (VideoError, EngineError) as failure:
-                yield Scored(path, error=failure, file=opened.file or self._file(path))
             finally:
                 self._close(opened)
 
@@ -189,20 +187,26 @@ class Batch:
         path = self._videos[number][0]
         if opened.reader is None:
             return Scored(path, opened.scores, file=opened.file)
-        # A model takes seconds to load: not for a video that can't be read.
-        opened.reader.wait()
+        try:
+            # A model takes seconds to load: not for a video that can't be read.
+            opened.reader.wait()
+        except VideoError as error:
+            return Scored(path, error=error, file=opened.file or self._file(path))
         self._find_model()
         classifier = self._model.classifier
         if opened.reader.size != self._size:
             self._close(opened)
             opened.reader = self._reader(path, identified=opened.file is not None)
         self._open_until(number + self._num_ahead)
-        scores = classifier.score_clip(
-            opened.reader,
-            in_windows=self._settings.in_windows,
-            max_memory=self._settings.max_memory,
-            progress=self._progress,
-        )
+        try:
+            scores = classifier.score_clip(
+                opened.reader,
+                in_windows=self._settings.in_windows,
+                max_memory=self._settings.max_memory,
+                progress=self._progress,
+            )
+        except (VideoError, EngineError) as error:
+            return Scored(path, error=error, file=opened.file or self._file(path))
         file = opened.file or opened.reader.file
         if self._store is not None and file is not None and looks_like(path, file):
             has_grid = classifier.predictor.engine.contract.stride is not None

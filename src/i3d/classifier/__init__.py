@@ -240,16 +240,15 @@ class Classifier:
         reader.wait()
         engine = self.predictor.engine
         recipe = describe_recipe(reader.recipe, engine.contract)
-        total = reader.video.num_frames_from_header
-        with progress.task(f"running {self.model.name} on {reader.path}", total) as advance:
-            steps = stream(
-                reader,
-                self.predictor,
-                recipe.input_range,
-                in_windows=in_windows,
-                max_memory=max_memory,
-                advance=advance,
-            )
+        steps = stream(
+            reader,
+            self.predictor,
+            recipe.input_range,
+            in_windows=in_windows,
+            max_memory=max_memory,
+            name=self.model.name,
+            progress=progress,
+        )
         video = reader.video
         clip = describe_clip(steps.times, steps.num_frames_fed, video, reader.end_seconds)
         return VideoScores(

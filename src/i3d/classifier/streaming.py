@@ -21,6 +21,7 @@ import numpy as np
 
 from i3d.chunks import StepGrid, even_edges
 from i3d.errors import UsageError
+from i3d.progress import NO_PROGRESS
 from i3d.recipes import MIN_FRAMES
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from i3d.clips.reader import ClipFrame
     from i3d.engines.base import Clip, Engine, StepLogits
     from i3d.predictor import Predictor
+    from i3d.progress import Progress
 
 EXACT_FRAMES = 1500
 """Longest video of which every frame counts, one minute at 25 fps: 226 MB of decoded frames. No
@@ -76,7 +78,8 @@ def stream(
     *,
     in_windows: bool = False,
     max_memory: int = DEFAULT_MAX_MEMORY,
-    advance: Callable[[int], None] = lambda _num_frames: None,
+    name: str = "the model",
+    progress: Progress = NO_PROGRESS,
 ) -> StreamedSteps:
     """Run a model on a video of any length.
 
@@ -86,7 +89,8 @@ def stream(
         input_range: What black (0) and white (255) are fed as.
         in_windows: A model without steps sees windows, however short the video is.
         max_memory: Memory that frames and engine may take, in bytes.
-        advance: Told how many more of the video's decoded frames are done with.
+        name: The model's.
+        progress: Who wants to know.
 
     Raises:
         UsageError: The memory is too little for any chunk.
@@ -95,10 +99,17 @@ def stream(
     """
     grid, most = chunk_limit(predictor.engine, max_memory)
     frames = _Frames(reader.frames(), reader.size)
-    run = _Run(predictor, input_range, frames, advance)
-    if grid is None:
-        return _in_windows(run, always=in_windows)
-    return _in_chunks(run, grid, most)
+    at_first = ONE_PASS_FRAMES if grid is None else EXACT_FRAMES
+    total = reader.video.num_frames_from_header
+    with progress.task(f"decoding {reader.path}", total) as advance:
+        frames.fill(at_first + 1, advance)  # one more, to know whether the video ends there
+    at_once = frames.is_ended and frames.num_frames <= most
+    what = f"{frames.num_frames} frames" if at_once else str(reader.path)
+    with progress.task(f"running {name} on {what}", None if at_once else total) as advance:
+        run = _Run(predictor, input_range, frames, advance)
+        if grid is None:
+            return _in_windows(run, always=in_windows)
+        return _in_chunks(run, grid, most)
 
 
 def chunk_limit(engine: Engine, max_memory: int) -> tuple[StepGrid | None, int]:
@@ -132,7 +143,6 @@ def chunk_limit(engine: Engine, max_memory: int) -> tuple[StepGrid | None, int]:
 
 def _in_chunks(run: _Run, grid: StepGrid, most: int) -> StreamedSteps:
     frames = run.frames
-    frames.fill(EXACT_FRAMES + 1)
     num_frames = frames.num_frames if frames.is_ended else None
     length = grid.chunk_frames(most, num_frames)
     steps: list[StepLogits] = []
@@ -156,7 +166,6 @@ def _in_chunks(run: _Run, grid: StepGrid, most: int) -> StreamedSteps:
 
 def _in_windows(run: _Run, *, always: bool) -> StreamedSteps:
     frames = run.frames
-    frames.fill(ONE_PASS_FRAMES + 1)
     at_once = frames.is_ended and (run.has_steps or not always)
     length = frames.num_frames if at_once else WINDOW_FRAMES
     steps: list[StepLogits] = []
@@ -238,8 +247,13 @@ class _Frames:
         """The place among the decoded frames, those left out included, of a number of frames."""
         return self._indices[stop - 1]
 
-    def fill(self, stop: int) -> None:
-        """Take frames until there are so many, or no more; then `is_ended` says so."""
+    def fill(self, stop: int, advance: Callable[[int], None] = lambda _num_frames: None) -> None:
+        """Take frames until there are so many, or no more; then `is_ended` says so.
+
+        Args:
+            stop: How many.
+            advance: Told how many more frames were decoded.
+        """
         while self.num_frames < stop and not self.is_ended:
             frame = next(self._source, None)
             if frame is None:
@@ -250,6 +264,7 @@ class _Frames:
             if place == len(self._held):
                 self._held = np.concatenate([self._held, np.empty_like(self._held)])
             self._held[place] = image
+            advance(index - (self._indices[-1] if self._indices else -1))
             self.times.append(seconds)
             self._indices.append(index)
 
