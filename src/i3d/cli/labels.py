@@ -1,16 +1,26 @@
-"""`i3d labels`: what can a model say?"""
+"""`i3d labels`: what can a model say, and in which videos did it?"""
 
 from __future__ import annotations
 
 import click
 
 from i3d.catalog import CATALOG, DEFAULT_MODEL
+from i3d.cli.completion import complete_files
+from i3d.cli.errors import show_note, show_warning
 from i3d.cli.output import Output
+from i3d.errors import UsageError
 from i3d.labels import find_labels, load_labels
 from i3d.names import unknown_name
 
+EPILOG = """\
+\b
+Examples:
+  i3d labels swim
+  i3d labels "playing *" --scores scores/      in which videos, and when?
+"""
 
-@click.command("labels")
+
+@click.command("labels", epilog=EPILOG)
 @click.argument("pattern", required=False)
 @click.option(
     "--model",
@@ -19,12 +29,62 @@ from i3d.names import unknown_name
     show_default=True,
     help="Whose labels.",
 )
-def labels_command(pattern: str | None, model: str) -> None:
+@click.option(
+    "--scores",
+    "folder",
+    metavar="DIR",
+    shell_complete=complete_files,
+    help="Look in the scores that --save-scores kept there: in which videos is a label likely?",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    metavar="K",
+    help="With --scores: how many videos to show for each label.",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    default=0.1,
+    show_default=True,
+    metavar="P",
+    help="With --scores: only where a label reaches this probability.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="With --scores: a table for people, or JSON (its fields are in docs/json.md).",
+)
+@click.pass_context
+def labels_command(
+    ctx: click.Context,
+    pattern: str | None,
+    model: str,
+    folder: str | None,
+    top: int,
+    min_score: float,
+    format_name: str,
+) -> None:
     """List the labels that a model knows, each after its number.
 
     PATTERN is a part of a label ("swim") or a shell pattern for a whole one ("playing *");
     upper and lower case are the same. The number is the position in the model's output.
+
+    With --scores, list the videos in which the labels are likely, and the moment of the highest
+    probability. No model is run.
     """
+    if folder is not None:
+        _search(pattern, folder, top, min_score, format_name)
+        return
+    for name in ("top", "min_score", "format_name"):
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "--format" if name == "format_name" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} goes with --scores only.")
     known = load_labels(CATALOG[model].label_list)
     found = find_labels(known, pattern)
     if not found:
@@ -32,3 +92,23 @@ def labels_command(pattern: str | None, model: str) -> None:
     width = len(str(len(known) - 1))
     with Output(None, utf8=False) as output:
         output.write("".join(f"{index:{width}d}  {label}\n" for index, label in found))
+
+
+def _search(pattern: str | None, folder: str, top: int, min_score: float, format_name: str) -> None:
+    from i3d.report.search import search_as_json, search_as_text
+    from i3d.scores import ScoreStore
+    from i3d.search import search_scores
+
+    search = search_scores(ScoreStore(folder), pattern, top=top, min_score=min_score)
+    for path in search.damaged:
+        show_warning(f"{path} is damaged or of another release, and was left out.")
+    if not search.num_videos:
+        raise UsageError(
+            f"{folder} holds no kept scores.",
+            hint=f"Make them: i3d classify VIDEO --save-scores {folder}",
+        )
+    as_text = search_as_json if format_name == "json" else search_as_text
+    with Output(None, utf8=format_name == "json") as output:
+        output.write(as_text(search))
+    if not search.hits:
+        show_note(f"No label reaches {100 * min_score:g} % in {search.num_videos} videos.")
