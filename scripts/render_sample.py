@@ -1,6 +1,7 @@
-"""Renders the sample clip that ships in the package: a pan to the right over hills.
+"""Renders the sample clips: a pan to the right over hills, and several moves in a row.
 
     python scripts/render_sample.py [--output FILE]
+    python scripts/render_sample.py --moves [--output FILE]
 
 The picture is painted from random numbers with a fixed seed, so the clip is nobody's footage. The
 file is MPEG-4 part 2 in AVI: OpenCV's own FFmpeg reads it everywhere, and unlike MP4 the container
@@ -27,6 +28,13 @@ NUM_FRAMES = 75
 SPEED = 0.3
 """Frame widths a second: 0.9 widths in all, an unhurried pan."""
 SEED = 7
+MOVES = (
+    ("pan right", 4.0, 0.3, 0.3),
+    ("static", 2.5, 0.0, 0.6),
+    ("zoom in", 3.0, 1.35, 0.5),
+    ("tilt up", 3.5, 0.25, 0.7),
+)
+"""Of the clip in the README: move, seconds, speed (see `render_move`), where it starts."""
 SKY, GLOW = (196, 142, 84), (150, 190, 246)
 """BGR at the top of the sky and at the horizon."""
 HILLS = ((186, 158, 132), (142, 122, 92), (84, 104, 70), (58, 92, 62))
@@ -121,14 +129,31 @@ def render_sample() -> Frames:
     return render_move(paint_panorama(), "pan right", NUM_FRAMES, SIZE, motion=motion, start=start)
 
 
+def render_moves() -> Frames:
+    """Renders shots of one camera move each, a cut between two: uint8 (325, 240, 320, 3), BGR."""
+    panorama = paint_panorama()
+    shots = []
+    for label, seconds, speed, x in MOVES:
+        motion = Motion(speed, FPS, shutter=0.4)
+        start = Start(center=(x, 0.5), coverage=0.35)
+        shots.append(
+            render_move(panorama, label, round(FPS * seconds), SIZE, motion=motion, start=start)
+        )
+    return np.concatenate(shots)
+
+
 def main() -> None:
     """Writes the file that the command line names."""
-    data = Path(__file__).resolve().parent.parent / "src" / "i3d" / "data"
-    parser = argparse.ArgumentParser(description="Render the package's sample clip.")
-    parser.add_argument("--output", type=Path, default=data / "sample-pan-right.avi")
+    project = Path(__file__).resolve().parent.parent
+    parser = argparse.ArgumentParser(description="Render the sample clips.")
+    parser.add_argument("--moves", action="store_true", help="several moves, for the README")
+    parser.add_argument("--output", type=Path)
     args = parser.parse_args()
+    args.output = args.output or project / (
+        "docs/moves.avi" if args.moves else "src/i3d/data/sample-pan-right.avi"
+    )
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    frames = render_sample()
+    frames = render_moves() if args.moves else render_sample()
     fourcc: int = cv2.VideoWriter.fourcc(*"XVID")
     writer = cv2.VideoWriter(str(args.output), fourcc, FPS, SIZE)
     for frame in frames:

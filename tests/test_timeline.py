@@ -469,6 +469,13 @@ def test_labels_to_follow_are_found_by_name_first(patterns: list[str], expected:
     assert follow_labels(patterns, KINETICS) == tuple(expected)
 
 
+def test_a_name_in_other_letters_is_still_a_name() -> None:
+    labels = ("Pan", "pan", "Pan left", "Tilt", "Tilt up")
+    assert follow_labels(["Pan"], labels) == ("Pan",)
+    assert follow_labels(["PAN"], labels) == ("Pan", "pan")
+    assert follow_labels(["tilt"], labels) == ("Tilt",)
+
+
 def test_a_name_with_the_signs_of_a_pattern_is_a_name() -> None:
     assert follow_labels(["run [fast]"], ["run f", "run [fast]"]) == ("run [fast]",)
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from i3d.errors import I3DError
     from i3d.labels import load_labels
     from i3d.loader import VideoReader, load_video
-    from i3d.results import Prediction, Score, VideoInfo
+    from i3d.results import Prediction, Score, Segment, Timeline, VideoInfo
+    from i3d.scores import VideoScores
+    from i3d.timeline import make_timeline
 
 __version__ = "0.1.0"
 
@@ -29,11 +31,15 @@ __all__ = [
     "I3DError",
     "Prediction",
     "Score",
+    "Segment",
+    "Timeline",
     "VideoInfo",
     "VideoReader",
+    "VideoScores",
     "__version__",
     "load_labels",
     "load_video",
+    "make_timeline",
 ]
 
 _HOME_OF = {
@@ -41,10 +47,14 @@ _HOME_OF = {
     "I3DError": "i3d.errors",
     "Prediction": "i3d.results",
     "Score": "i3d.results",
+    "Segment": "i3d.results",
+    "Timeline": "i3d.results",
     "VideoInfo": "i3d.results",
     "VideoReader": "i3d.loader",
+    "VideoScores": "i3d.scores",
     "load_labels": "i3d.labels",
     "load_video": "i3d.loader",
+    "make_timeline": "i3d.timeline",
 }
 
 

@@ -334,6 +334,7 @@ def _most_seen(segments: Sequence[Segment], scores: StepScores, top: int) -> lis
     for segment in segments:
         seconds[segment.label_index] += segment.end_seconds - segment.start_seconds
     count = max(top, np.count_nonzero(seconds))
-    order = np.lexsort((-scores.max(axis=0), -np.round(seconds, 6)))
+    # Rounded, so that equal ones are equal, and stay in the order of the labels.
+    order = np.lexsort((-np.round(scores.max(axis=0), 9), -np.round(seconds, 6)))
     found: list[int] = order[:count].tolist()
     return found

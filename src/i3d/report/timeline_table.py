@@ -9,6 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from i3d.report.as_table import facts, percent
+from i3d.report.clock import clock
 from i3d.report.escaping import printable
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _chart(timeline: Timeline, width: int, *, unicode: bool) -> list[Text]:
     ]
     name_width = max(map(cell_len, names), default=0)
     start, end = timeline.edges_seconds[0], timeline.edges_seconds[-1]
-    num_columns = width - 2 * len(_MARGIN) - name_width
+    num_columns = width - 3 * len(_MARGIN) - name_width
     borders = [start + (end - start) * i / num_columns for i in range(num_columns + 1)]
     levels = LEVELS if unicode else ASCII_LEVELS
     rows = []
@@ -148,7 +149,7 @@ def _axis(start: float, end: float, num_columns: int, *, unicode: bool) -> str:
             i * distance
             for i in range(math.ceil(start / distance - 1e-6), int(end / distance + 1e-6) + 1)
         ]
-        labels = [corner + _clock(tick, tenths=distance < 1) for tick in ticks]
+        labels = [corner + clock(tick, tenths=distance < 1) for tick in ticks]
         columns = [int((tick - start) / (end - start) * num_columns + 1e-6) for tick in ticks]
         line = ""
         fits = True
@@ -159,7 +160,7 @@ def _axis(start: float, end: float, num_columns: int, *, unicode: bool) -> str:
             line = line.ljust(column) + label
         if fits and line:
             return line
-    return corner + _clock(start, tenths=True)
+    return corner + clock(start)
 
 
 def _segments(timeline: Timeline, width: int) -> list[Text]:
@@ -175,11 +176,11 @@ def _segments(timeline: Timeline, width: int) -> list[Text]:
         ("start", "end", "mean", "peak", "at"),
         *(
             (
-                _clock(segment.start_seconds, tenths=True),
-                _clock(segment.end_seconds, tenths=True),
+                clock(segment.start_seconds),
+                clock(segment.end_seconds),
                 percent(segment.mean_score),
                 percent(segment.peak_score),
-                _clock(segment.peak_seconds, tenths=True),
+                clock(segment.peak_seconds),
             )
             for segment in timeline.segments
         ),
@@ -215,7 +216,7 @@ def _nothing(timeline: Timeline) -> str:
     best = max(timeline.tracks, key=lambda track: max(track.scores))
     peak = max(best.scores)
     step = best.scores.index(peak)
-    moment = _clock((edges[step] + edges[step + 1]) / 2, tenths=True)
+    moment = clock((edges[step] + edges[step + 1]) / 2)
     return (
         f"No confident action: {whose} reaches {100 * settings.min_score:g} %{lasting}. "
         f"The highest is {printable(best.label)} with {percent(peak)} at {moment}."
@@ -230,11 +231,3 @@ def _shortened(text: str, width: int, *, unicode: bool) -> str:
         return text
     end = "…" if unicode else "..."
     return set_cell_size(text, width - len(end)).rstrip() + end
-
-
-def _clock(seconds: float, *, tenths: bool) -> str:
-    """A time as people write it: `0:07.5`, `12:00`, `1:02:00`."""
-    whole, tenth = divmod(round(10 * seconds), 10)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    text = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{text}:{whole % 60:02d}" + (f".{tenth}" if tenths else "")
