@@ -146,6 +146,7 @@ EVERY_COMMAND = {
     *("i3d.report", "i3d.report.as_table", "i3d.report.escaping"),
 }
 LABELS = EVERY_COMMAND | {
+    "i3d.cli.completion",
     *("i3d.catalog", "i3d.cli.labels", "i3d.cli.output", "i3d.labels", "i3d.names", "i3d.paths"),
 }
 UCF_LIST = EVERY_COMMAND | {

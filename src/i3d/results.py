@@ -227,7 +227,8 @@ class TimelineSettings:
     min_score: float = 0.5
     """A segment's score reaches this somewhere, and does not fall below half of it."""
     min_duration_seconds: float = 1.0
-    """Nothing shorter is a segment."""
+    """Nothing shorter is a segment; of a video that is shorter itself, what lasts from its start to
+    its end."""
     smooth_seconds: float = 1.0
     """The logits of each step are averaged over so much time around it."""
 
@@ -241,9 +242,10 @@ class Timeline:
     edges_seconds: tuple[float, ...]
     """(S + 1,) step i of the network's output stands for the time from edge i to edge i + 1."""
     tracks: tuple[Track, ...]
-    """The labels that are followed, or those of the segments and the best others, best first."""
+    """The labels that are followed; or those of segments, longest in total first, then those with
+    the highest scores."""
     segments: tuple[Segment, ...]
-    """By their start. None is an answer: nothing was confident."""
+    """By their start. Empty where nothing was confident."""
     settings: TimelineSettings
     recipe: RecipeInfo
     model: ModelInfo

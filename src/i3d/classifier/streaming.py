@@ -47,9 +47,9 @@ WINDOW_FRAMES = 64
 DEFAULT_MAX_MEMORY = 3 * 2**29
 """Memory that frames and engine may take, in bytes: 1.5 GiB."""
 
-_RESERVE_BYTES = 350 * 2**20
-"""What they take besides the memory for each frame of a chunk: `EXACT_FRAMES` decoded frames, and
-the weights of I3D in the form that an engine likes."""
+_RESERVE_BYTES = 450 * 2**20
+"""What they take besides the memory for each frame of a chunk: `EXACT_FRAMES` decoded frames and
+those that are decoded ahead, and the weights of I3D in the form that an engine likes."""
 
 _MEASURED_SIZE = 224
 """Height and width of the frames that `Engine.bytes_per_frame` was measured on."""
@@ -262,7 +262,9 @@ class _Frames:
             image, seconds, index = frame
             place = self.num_frames - self._first
             if place == len(self._held):
-                self._held = np.concatenate([self._held, np.empty_like(self._held)])
+                more: Clip = np.empty((2 * place, *self._held.shape[1:]), np.uint8)
+                more[:place] = self._held  # the rest takes no memory before it is used
+                self._held = more
             self._held[place] = image
             advance(index - (self._indices[-1] if self._indices else -1))
             self.times.append(seconds)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from i3d.catalog import CATALOG
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_warning
 from i3d.cli.model_options import model_options, result_options
@@ -22,10 +24,11 @@ from i3d.report.timeline import TIMELINE_FORMATS, render_failure, render_timelin
 from i3d.results import TimelineSettings
 
 if TYPE_CHECKING:
+    from i3d.batch import ScoreSettings
     from i3d.classifier.lazy import LazyClassifier
     from i3d.engines.base import Precision
     from i3d.progress import Progress
-    from i3d.scores import VideoScores
+    from i3d.scores import ScoreStore, VideoScores
 
 _DEFAULTS = TimelineSettings()
 
@@ -112,6 +115,7 @@ def timeline_command(
     long as it likes, a folder of images, or a clip of UCF101 (ucf:NAME).
     """
     from i3d.classifier.lazy import LazyClassifier
+    from i3d.loader import check_video
     from i3d.scores import ScoreStore
     from i3d.timeline import check_settings, follow_labels, make_timeline
 
@@ -134,12 +138,10 @@ def timeline_command(
                     model, labels=label_file, engine=engine, precision=precision, progress=progress
                 )
                 if patterns:
-                    settings = TimelineSettings(
-                        follow_labels(patterns, lazy.named.labels),
-                        min_score,
-                        min_duration_seconds,
-                        smooth_seconds,
-                    )
+                    check_video(video)  # before a model is looked for, and maybe fetched
+                    listing = f"i3d labels --model {model}" if model in CATALOG else None
+                    followed = follow_labels(patterns, lazy.named.labels, listing=listing)
+                    settings = replace(settings, labels=followed)
                 store = None if save_scores is None else ScoreStore(save_scores)
                 timeline = make_timeline(
                     _scores(video, lazy, scored, store, progress), settings, top=top
@@ -158,7 +160,11 @@ def timeline_command(
 
 
 def _scores(
-    video: str, model: LazyClassifier, settings: Any, store: Any, progress: Progress
+    video: str,
+    model: LazyClassifier,
+    settings: ScoreSettings,
+    store: ScoreStore | None,
+    progress: Progress,
 ) -> VideoScores:
     """What the model says of the video, from where it is kept or from the model."""
     from i3d.batch import Batch
