@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, get_type_hints
 
 import i3d.errors
-from i3d.errors import I3DError
+from i3d.errors import I3DError, UsageError, VideoError
 from i3d.results import VideoInfo
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ FRAME_HEAD = struct.Struct("<dq")
 
 READY = b"r"
 """The process has started, and waits for a video."""
+TAKEN = b"a"
+"""It begins with the video that it was asked for: if it dies now, then of that one."""
 FRAME = b"f"
 """`FRAME_HEAD`, then (size, size, 3) bytes RGB."""
 INFO = b"i"
@@ -36,6 +38,12 @@ FAILURE = b"x"
 """An error of ours: JSON. Nothing follows for this video."""
 BUG = b"b"
 """The text of a traceback. Nothing follows for this video."""
+
+LAST = frozenset({END, FAILURE, BUG})
+"""After one of these nothing follows for this video."""
+
+_NOT_WHAT_IT_SHOULD_BE = (ValueError, LookupError, TypeError, RecursionError)
+"""What reading JSON of another kind raises; the last, brackets within brackets without end."""
 
 MAX_CONTENT = 2**28
 """No message is longer: a frame of 9459 x 9459 pixels."""
@@ -69,24 +77,20 @@ def receive(stream: IO[bytes]) -> tuple[bytes, bytes] | None:
         stream: The pipe.
 
     Returns:
-        Its kind and its content; None at the end of the pipe.
+        Its kind and its content; None at the end of the pipe, be it within a message.
 
     Raises:
-        BrokenMessageError: It is cut off, or too long to be one.
+        BrokenMessageError: It is too long to be one.
         OSError: The pipe can't be read.
     """
     head = stream.read(_HEAD.size)
-    if not head:
-        return None
     if len(head) < _HEAD.size:
-        raise BrokenMessageError("cut off")
+        return None
     kind, length = _HEAD.unpack(head)
     if length > MAX_CONTENT:
-        raise BrokenMessageError("too long")
+        raise BrokenMessageError("a message that is too long")
     content = stream.read(length)
-    if len(content) < length:
-        raise BrokenMessageError("cut off")
-    return kind, content
+    return None if len(content) < length else (kind, content)
 
 
 def error_as_json(error: I3DError) -> bytes:
@@ -96,33 +100,42 @@ def error_as_json(error: I3DError) -> bytes:
 
 
 def error_from_json(content: bytes) -> I3DError:
-    """Read an error.
+    """Read an error: one that a video, or what was asked of it, can cause.
 
     Raises:
-        BrokenMessageError: It is none of ours.
+        BrokenMessageError: It is none of these.
     """
     try:
         data = json.loads(content)
         kind: Any = getattr(i3d.errors, str(data["kind"]), None)
-        if not (isinstance(kind, type) and issubclass(kind, I3DError)):
-            raise BrokenMessageError("no error of ours")
+        if not (isinstance(kind, type) and issubclass(kind, (VideoError, UsageError))):
+            raise BrokenMessageError("an error of no known kind")
         error: I3DError = kind(
             str(data["message"]),
             hint=None if data["hint"] is None else str(data["hint"]),
             details=tuple(str(line) for line in data["details"]),
         )
-    except (ValueError, LookupError, TypeError) as problem:
-        raise BrokenMessageError("no error") from problem
+    except _NOT_WHAT_IT_SHOULD_BE as problem:
+        raise BrokenMessageError("an error that says nothing") from problem
     return error
 
 
-def info_from_json(content: bytes) -> VideoInfo:
+def info_from_json(content: bytes, path: str) -> VideoInfo:
     """Read what is known of a video.
+
+    Args:
+        content: What was sent.
+        path: The video that was asked for.
 
     Raises:
         BrokenMessageError: It says something else.
     """
     try:
-        return VideoInfo(**json.loads(content))
-    except (ValueError, TypeError) as problem:
-        raise BrokenMessageError("not what is known of a video") from problem
+        data = {**json.loads(content), "path": path}
+        for name, kind in get_type_hints(VideoInfo).items():
+            value = data[name]
+            if not isinstance(value, kind) and not (kind is float and type(value) is int):
+                raise TypeError(name)
+        return VideoInfo(**data)
+    except _NOT_WHAT_IT_SHOULD_BE as problem:
+        raise BrokenMessageError("something else than is known of a video") from problem

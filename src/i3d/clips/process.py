@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-import i3d
 from i3d.clips import messages
+from i3d.clips.child import Child, ChildDiedError, not_started
 from i3d.decoders import REENCODE_HINT
-from i3d.errors import DecoderCrashedError, DecoderNotStartedError, DecoderTimeoutError
+from i3d.errors import (
+    DecoderCrashedError,
+    DecoderTimeoutError,
+    VideoDecodeError,
+)
 from i3d.sampling import ASSUMED_FPS
 
 if TYPE_CHECKING:
@@ -32,15 +31,12 @@ DECODE_TIMEOUT_SECONDS = 60.0
 """After so long a silence a decoder is taken to hang. It gives a sign of life every half second
 while it decodes at all; opening a file on a slow disk takes seconds."""
 
-_STOP_SECONDS = 2.0
-"""Time to stop a decoder half-way; one that takes longer is killed."""
+_NUM_STARTS = 3
+"""So often in a row a process may die before it takes a video: who ends processes for want of
+memory may have chosen it."""
 
-# `python -m` would import what it needs from the current folder, which holds anybody's files.
-_PROGRAM = (
-    "import sys; sys.path[:] = filter(None, sys.path); import i3d.clips.worker as w; w.main()"
-)
-
-_LAST = frozenset({messages.END, messages.FAILURE, messages.BUG})
+_TICK_SECONDS = 0.5
+"""While frames are decoded that nobody wants, a sign of life is given so often."""
 
 
 class DecodeProcess:
@@ -57,12 +53,15 @@ class DecodeProcess:
         self.info: VideoInfo | None = None
         """What is known of the last video by now; complete once all frames were given."""
         self._timeout_seconds = timeout_seconds
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._is_closed = False
+        self._lock = threading.Lock()
+        """Held to start a child, and to close: no child is started after that."""
 
     def close(self) -> None:
         """End the process. Safe to call twice; frames that are waited for come to an end."""
-        self._is_closed = True
+        with self._lock:
+            self._is_closed = True
         if self._child is not None:
             self._child.end()
 
@@ -92,7 +91,7 @@ class DecodeProcess:
 
         Yields:
             (size, size, 3) uint8 RGB, read-only; the frame's time in seconds; its number among the
-            decoded ones.
+            decoded ones. Nothing more after `close`.
 
         Raises:
             UsageError: A number is out of its range.
@@ -103,7 +102,6 @@ class DecodeProcess:
         """
         shown = os.fspath(path)
         self.info = None
-        child = self._started()
         options = {
             "start_seconds": start_seconds,
             "end_seconds": end_seconds,
@@ -111,164 +109,87 @@ class DecodeProcess:
             "max_frames": max_frames,
             "image_fps": image_fps,
         }
-        kind = b""
+        request = {
+            "path": shown,
+            "folder": _current_folder(),
+            "size": size,
+            "crop": recipe.crop,
+            "options": options,
+            "tick_seconds": min(_TICK_SECONDS, self._timeout_seconds / 4),
+        }
+        child = self._begin(json.dumps(request))
+        if child is None:
+            return
+        kind = messages.TAKEN
         try:
-            child.ask({"path": shown, "size": size, "crop": recipe.crop, "options": options})
-            while True:
+            while kind not in messages.LAST:
                 kind, content = child.answer()
                 if kind == messages.FRAME:
                     yield _frame(content, size)
-                elif kind == messages.INFO:
-                    self.info = messages.info_from_json(content)
-                elif kind == messages.END:
-                    return
-                elif kind == messages.FAILURE:
-                    raise messages.error_from_json(content)
-                elif kind == messages.BUG:
-                    raise _bug(shown, content)
-        except (_ChildDiedError, messages.BrokenMessageError) as error:
+                else:
+                    self._hear(kind, content, shown)
+        except (ChildDiedError, messages.BrokenMessageError) as error:
             child.end()
             kind = messages.END
             if not self._is_closed:
-                raise self._death(shown, child) from error
+                raise self._death(shown, child, error) from error
         finally:
-            if kind not in _LAST:  # the caller has had enough
+            if kind not in messages.LAST:  # the caller has had enough
                 child.stop()
 
-    def _started(self) -> _Child:
-        if self._child is None or not self._child.is_alive:
-            if self._child is not None:
-                self._child.end()
-            self._child = _Child(self._timeout_seconds)
-            try:
-                kind, _ = self._child.answer()
-            except (_ChildDiedError, messages.BrokenMessageError) as error:
-                self._child.end()
-                raise _not_started(f"it ends with {self._child.how_it_ended}") from error
-            if kind != messages.READY:
-                raise _not_started("it does not say that it is ready")
-        return self._child
+    def _begin(self, request: str) -> Child | None:
+        """Have a child take a request; None where this was closed meanwhile.
 
-    def _death(self, shown: str, child: _Child) -> DecoderCrashedError | DecoderTimeoutError:
+        One that died since its last video is not the fault of this one: another gets it.
+        """
+        for _ in range(_NUM_STARTS):
+            with self._lock:
+                if self._is_closed:
+                    return None
+                if self._child is None or not self._child.is_alive:
+                    if self._child is not None:
+                        self._child.end()
+                    self._child = Child(self._timeout_seconds)
+                child = self._child
+            try:
+                child.begin(request)
+            except (ChildDiedError, messages.BrokenMessageError):
+                child.end()
+                if child.was_silent:
+                    break
+            else:
+                return child
+        if self._is_closed:
+            return None
+        raise not_started(
+            "it does not answer" if child.was_silent else f"it ends with {child.how_it_ended}"
+        )
+
+    def _hear(self, kind: bytes, content: bytes, shown: str) -> None:
+        """Take a message that is no frame."""
+        if kind == messages.INFO:
+            self.info = messages.info_from_json(content, shown)
+        elif kind == messages.FAILURE:
+            raise messages.error_from_json(content)
+        elif kind == messages.BUG:
+            raise _bug(shown, content)
+        elif kind not in (messages.TICK, messages.END):
+            raise messages.BrokenMessageError(f"a message of no known kind, {kind!r}")
+
+    def _death(self, shown: str, child: Child, error: Exception) -> VideoDecodeError:
         if child.was_silent:
             return DecoderTimeoutError(
                 f"Decoding {shown} stood still for {self._timeout_seconds:g} seconds, and was "
                 "given up.",
                 hint="Copy the file to a faster disk, or wait longer: --timeout.",
             )
-        return DecoderCrashedError(
-            f"The decoder crashed on {shown} ({child.how_it_ended}).", hint=REENCODE_HINT
-        )
-
-
-class _ChildDiedError(Exception):
-    """Nothing comes from it any more."""
-
-
-class _Child:
-    """A running process, and who looks whether it still does something.
-
-    Args:
-        timeout_seconds: After so long a silence it is killed.
-    """
-
-    def __init__(self, timeout_seconds: float) -> None:
-        self.was_silent = False
-        """It was killed for its silence."""
-        self._timeout_seconds = timeout_seconds
-        self._waiting_since: float | None = None
-        self._has_ended = threading.Event()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=_environment(),
-            )
-        except OSError as error:
-            raise _not_started(error.strerror or str(error)) from error
-        self._requests = cast("IO[bytes]", self._process.stdin)
-        self._answers = cast("IO[bytes]", self._process.stdout)
-        threading.Thread(target=self._watch, name="i3d-watch", daemon=True).start()
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it can be asked."""
-        return not self._has_ended.is_set() and self._process.poll() is None
-
-    @property
-    def how_it_ended(self) -> str:
-        """The signal that ended it, or its exit code."""
-        code = self._process.returncode
-        if code is None or code >= 0:
-            return f"exit code {code}"
-        try:
-            return f"signal {-code}, {signal.Signals(-code).name}"
-        except ValueError:
-            return f"signal {-code}"
-
-    def ask(self, request: dict[str, Any]) -> None:
-        """Send a request.
-
-        Raises:
-            _ChildDiedError: It is gone.
-        """
-        try:
-            self._requests.write(json.dumps(request).encode("ascii") + b"\n")
-            self._requests.flush()
-        except (OSError, ValueError) as error:  # ValueError: closed by another thread
-            raise _ChildDiedError from error
-
-    def answer(self) -> tuple[bytes, bytes]:
-        """Wait for the next message.
-
-        Raises:
-            _ChildDiedError: It is gone.
-            BrokenMessageError: That was no message.
-        """
-        self._waiting_since = time.monotonic()
-        try:
-            found = messages.receive(self._answers)
-        except (OSError, ValueError) as error:
-            raise _ChildDiedError from error
-        finally:
-            self._waiting_since = None
-        if found is None:
-            raise _ChildDiedError
-        return found
-
-    def stop(self) -> None:
-        """Have it stop half-way; one that does not is killed."""
-        limit = threading.Timer(_STOP_SECONDS, self._process.kill)
-        limit.daemon = True
-        limit.start()
-        try:
-            self.ask({"stop": True})
-            while self.answer()[0] not in _LAST:
-                pass
-        except (_ChildDiedError, messages.BrokenMessageError):
-            self.end()
-        finally:
-            limit.cancel()
-
-    def end(self) -> None:
-        """Kill it, and wait until it is gone. Safe to call twice, and from another thread."""
-        self._has_ended.set()
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._requests, self._answers):
-            if self._waiting_since is None:  # else whoever reads from it sees its end
-                with suppress(OSError):
-                    stream.close()
-
-    def _watch(self) -> None:
-        """Kill it where somebody waits for it in vain."""
-        while not self._has_ended.wait(min(self._timeout_seconds / 4, 1.0)):
-            since = self._waiting_since
-            if since is not None and time.monotonic() - since > self._timeout_seconds:
-                self.was_silent = True
-                self._process.kill()
-                return
+        if isinstance(error, messages.BrokenMessageError):
+            reason, hint = f"it sent {error}", REENCODE_HINT
+        else:
+            reason, hint = child.how_it_ended, REENCODE_HINT
+            if reason.endswith("SIGKILL"):
+                hint = f"Memory may have run out. {hint}"
+        return DecoderCrashedError(f"The decoder crashed on {shown} ({reason}).", hint=hint)
 
 
 def _frame(content: bytes, size: int) -> tuple[Frame, float, int]:
@@ -276,6 +197,8 @@ def _frame(content: bytes, size: int) -> tuple[Frame, float, int]:
     if len(content) != start + size * size * 3:
         raise messages.BrokenMessageError("a frame of another size")
     seconds, index = messages.FRAME_HEAD.unpack_from(content)
+    if not math.isfinite(seconds):
+        raise messages.BrokenMessageError("a frame without a time")
     return np.frombuffer(content, np.uint8, offset=start).reshape(size, size, 3), seconds, index
 
 
@@ -289,19 +212,9 @@ def _bug(shown: str, content: bytes) -> DecoderCrashedError:
     )
 
 
-def _not_started(reason: str) -> DecoderNotStartedError:
-    return DecoderNotStartedError(
-        f"A process that decodes videos cannot be started: {reason}.",
-        hint="Check the memory and the number of processes that are allowed, or classify the "
-        "videos one by one.",
-    )
-
-
-def _environment() -> dict[str, str]:
-    """This one's, in which the same i3d is found, wherever it was imported from."""
-    home = Path(i3d.__file__).parent.parent
-    environment = dict(os.environ)
-    if home.name not in ("site-packages", "dist-packages"):
-        others = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join([str(home), *([others] if others else [])])
-    return environment
+def _current_folder() -> str | None:
+    """What relative paths start from: it may have changed since the child was started."""
+    try:
+        return os.getcwd()  # noqa: PTH109  (as text, for JSON)
+    except OSError:  # it was removed
+        return None
