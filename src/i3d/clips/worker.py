@@ -127,13 +127,12 @@ class _Worker:
 
 def _answers() -> IO[bytes]:
     """Standard output, out of reach of libraries: what they print goes to standard error."""
+    # Where there is no standard error, its number would be given to the next file.
+    while (spare := os.open(os.devnull, os.O_WRONLY)) < 3:
+        pass
+    os.close(spare)
     answers = os.fdopen(os.dup(1), "wb")
-    try:
-        os.dup2(2, 1)
-    except OSError:  # there is no standard error
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
+    os.dup2(2, 1)
     return answers
 
 

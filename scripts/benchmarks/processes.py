@@ -55,11 +55,13 @@ class Finished:
     stderr: str
 
 
-def clean_environment(source: Path, cache: Path, num_threads: int | None = None) -> dict[str, str]:
+def clean_environment(
+    folders: Sequence[Path], cache: Path, num_threads: int | None = None
+) -> dict[str, str]:
     """The environment that children get.
 
     Args:
-        source: The folder that i3d is imported from.
+        folders: What i3d and the benchmark are imported from.
         cache: I3D_CACHE_DIR.
         num_threads: Threads of numpy's matrix multiplication; None for its own choice.
     """
@@ -74,7 +76,7 @@ def clean_environment(source: Path, cache: Path, num_threads: int | None = None)
         "CUDA_VISIBLE_DEVICES": "-1",  # processors are compared
         "I3D_CACHE_DIR": str(cache),
         "I3D_OFFLINE": "1",
-        "PYTHONPATH": str(source),
+        "PYTHONPATH": os.pathsep.join(map(str, folders)),
         "PYTHONUTF8": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }

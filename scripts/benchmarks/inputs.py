@@ -1,7 +1,7 @@
 """Makes what the benchmark feeds: a full-size I3D with random weights, and videos.
 
-    python scripts/benchmark_inputs.py model FOLDER
-    python scripts/benchmark_inputs.py video FILE NUM_FRAMES
+    python -m benchmarks.inputs model FOLDER
+    python -m benchmarks.inputs video FILE NUM_FRAMES
 
 Started by the benchmark as a process of its own: on Linux a child's peak memory is never less than
 what its parent had when it started it, so the benchmark itself imports neither TensorFlow nor

@@ -1,6 +1,6 @@
 """The TensorFlow Hub tutorial's script, as published, for one video file.
 
-    python scripts/benchmark_tutorial.py VIDEO MODEL LABELS
+    python -m benchmarks.tutorial VIDEO MODEL LABELS
 
 Its steps and their order are those of tensorflow/docs,
 site/en/hub/tutorials/action_recognition_with_tf_hub.ipynb. What the notebook needs for its own

@@ -1,6 +1,6 @@
 """Measures one engine's rate on one clip against that of numpy's matrix multiplication.
 
-    python scripts/benchmark_rate.py MODEL ENGINE PAIRS NUM_FRAMES SIZE...
+    python -m benchmarks.rate MODEL ENGINE PAIRS NUM_FRAMES SIZE...
 
 Started by the benchmark as a process of its own. Prints one JSON object: the measurements, or
 `{"unavailable": sentence}` where there is no such engine here.
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark_network import num_multiplications
+from benchmarks.network import num_multiplications
 
 if TYPE_CHECKING:
     from collections.abc import Callable

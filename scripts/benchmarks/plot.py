@@ -6,11 +6,12 @@ import io
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from benchmark_processes import BenchmarkError
-from benchmark_results import spread
+from benchmarks.measurements import spread
+from benchmarks.processes import BenchmarkError
 
 if TYPE_CHECKING:
-    from benchmark_results import Comparison, Length, Results
+    from benchmarks.measurements import Comparison, Length
+    from benchmarks.results import Results
 
 _BLUE, _GREY = "#1f6fb2", "#8a8a8a"
 _GIB = 2**30
@@ -25,7 +26,7 @@ def as_svg(results: Results) -> bytes | None:
     Raises:
         BenchmarkError: matplotlib can't be imported.
     """
-    lengths = [row for row in results.lengths or [] if row.runs]
+    lengths = results.lengths or []
     num_panels = (results.comparison is not None) + 2 * bool(lengths)
     if num_panels == 0:
         return None

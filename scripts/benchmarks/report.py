@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark_machine import warning
-from benchmark_results import ratios, spread
+from benchmarks.machine import warning
+from benchmarks.measurements import ratios, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark_results import Comparison, Engines, Length, Results, Spread, StartUp
+    from benchmarks.measurements import (
+        Batch,
+        Comparison,
+        Engines,
+        Length,
+        LongVideo,
+        Spread,
+        StartUp,
+    )
+    from benchmarks.processes import Run
+    from benchmarks.results import Results
 
 _MIB = 2**20
 
@@ -27,6 +37,10 @@ def as_markdown(results: Results) -> str:
         blocks += _engines(results.engines)
     if results.lengths is not None:
         blocks += _lengths(results.lengths)
+    if results.timeline is not None:
+        blocks += _timeline(results.timeline)
+    if results.batch is not None:
+        blocks += _batch(results.batch)
     if results.startup is not None:
         blocks += _startup(results.startup)
     targets = results.targets()
@@ -135,24 +149,73 @@ def _engines(engines: Engines) -> list[str]:
 def _lengths(lengths: list[Length]) -> list[str]:
     rows = []
     for row in lengths:
-        if not row.runs:
-            rows.append([f"{row.video_seconds:g} s", "refused", "", "", ""])
-            continue
         seconds = spread(run.seconds for run in row.runs)
-        peak = spread(run.peak_bytes for run in row.runs).median
         rows.append(
             [
                 f"{row.video_seconds:g} s",
+                str(len(row.runs)),
                 _shown(seconds),
                 f"{seconds.median / row.video_seconds:.3f}",
-                f"{peak / _MIB:.0f}",
-                f"{(peak - row.imports_peak_bytes) / _MIB:.0f}",
+                f"{spread(run.peak_bytes / _MIB for run in row.runs).median:.0f}",
+                f"{row.added_bytes / _MIB:.0f}",
             ]
         )
-    head = ["video", "time, s", "for each second of video", "peak memory, MiB"]
-    blocks = ["### Length", table([*head, "above the imports, MiB"], rows)]
-    refusals = [f"{row.video_seconds:g} s: {row.refusal}" for row in lengths if row.refusal]
-    return [*blocks, *refusals]
+    head = ["video", "runs", "time, s", "for each second of video", "peak memory, MiB"]
+    return ["### Length", table([*head, "above the imports, MiB"], rows)]
+
+
+def _timeline(measured: LongVideo) -> list[str]:
+    cut = measured.cut
+    ways = [
+        ("i3d timeline", measured.timeline, _shown(measured.ratio)),
+        ("one pass", measured.one_pass, "1"),
+    ]
+    rows = [[name, *_time_and_memory(runs), ratio] for name, runs, ratio in ways]
+    about = (
+        f"Medians of {len(measured.timeline)} runs each (lowest to highest). In {cut.num_chunks} "
+        f"chunks {cut.num_frames_computed} frames are computed, "
+        f"{cut.num_frames_computed / cut.num_frames:.2f} times the video's. Largest difference of "
+        f"any logit of the {cut.num_steps} steps from one pass: {cut.largest_difference:.1e}."
+    )
+    return [
+        f"### A timeline of {cut.num_frames} frames, whole processes",
+        about,
+        table(["", "time, s", "CPU, s", "peak memory, MiB", "time, of one pass's"], rows),
+    ]
+
+
+def _batch(batch: Batch) -> list[str]:
+    engine = spread(run.load_seconds + sum(run.clip_seconds) for run in batch.engine)
+    name, number = "i3d classify FOLDER", str(batch.num_clips)
+    rows = [
+        ["the engine alone", number, _shown(engine), "", "", "1"],
+        [name, number, *_time_and_memory(batch.all_clips), _shown(batch.whole_ratio)],
+        [
+            f"{name} --jobs 2",
+            number,
+            *_time_and_memory(batch.more_jobs),
+            _shown(batch.more_jobs_ratio),
+        ],
+        [name, str(batch.num_fewer), *_time_and_memory(batch.fewer_clips), ""],
+        [f"{name}, nothing left to do", number, *_time_and_memory(batch.nothing_left), ""],
+    ]
+    per_clip = spread(seconds for run in batch.engine for seconds in run.clip_seconds)
+    num_added = batch.num_clips - batch.num_fewer
+    about = (
+        f"Medians of {len(batch.engine)} runs each (lowest to highest). The engine alone is to "
+        f"import, to load, and to run on clips that were decoded before: {_shown(per_clip)} s a "
+        "clip."
+    )
+    added = (
+        f"What {num_added} more clips add to the time of {batch.num_fewer}, of the engine's for "
+        f"them: {_shown(batch.marginal_ratio)}."
+    )
+    return [
+        f"### A folder of clips of {batch.num_frames} frames, whole processes",
+        about,
+        table(["", "clips", "time, s", "CPU, s", "peak memory, MiB", "of the engine's"], rows),
+        added,
+    ]
 
 
 def _startup(startup: list[StartUp]) -> list[str]:
@@ -168,6 +231,14 @@ def _startup(startup: list[StartUp]) -> list[str]:
         "### Start-up",
         table(["command", "time, s", "peak memory, MiB"], rows),
         "On Linux no peak below that of the benchmark's own process can be seen: about 23 MiB.",
+    ]
+
+
+def _time_and_memory(runs: list[Run]) -> list[str]:
+    return [
+        _shown(spread(run.seconds for run in runs)),
+        f"{spread(run.cpu_seconds for run in runs).median:.2f}",
+        f"{spread(run.peak_bytes / _MIB for run in runs).median:.0f}",
     ]
 
 

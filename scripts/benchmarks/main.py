@@ -14,24 +14,26 @@ from typing import TYPE_CHECKING
 
 from i3d.scratch import write_whole
 
-from benchmark_machine import describe_machine, warning
-from benchmark_parts import (
-    SCRIPTS,
-    Workplace,
-    measure_classify,
-    measure_engines,
-    measure_lengths,
-    measure_startup,
-)
-from benchmark_plot import as_svg
-from benchmark_processes import BenchmarkError
-from benchmark_report import as_markdown
-from benchmark_results import Results
+from benchmarks.batches import measure_batch
+from benchmarks.long_videos import measure_lengths, measure_timeline
+from benchmarks.machine import describe_machine, warning
+from benchmarks.parts import measure_classify, measure_engines, measure_startup
+from benchmarks.plot import as_svg
+from benchmarks.processes import BenchmarkError
+from benchmarks.report import as_markdown
+from benchmarks.results import Results
+from benchmarks.workplace import SCRIPTS, Workplace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PARTS = ("classify", "engines", "lengths", "startup")
+PARTS = ("classify", "engines", "lengths", "timeline", "batch", "startup")
+
+_LONG_VIDEO = (1250, None)
+"""Frames (50 s) and MiB of memory of the timeline that is measured; None for the default memory."""
+
+_QUICK_LONG_VIDEO = (250, 850)
+"""The same for `--quick`: as little memory as makes chunks of so short a video."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="two runs each, short videos: to see that it works"
     )
     parser.add_argument(
-        "--repeats", type=_count, metavar="N", help="runs of each process (default: 7; quick: 2)"
+        "--repeats",
+        type=_count,
+        metavar="N",
+        help="runs of each process, at most 3 of what takes long (default: 7; quick: 2)",
     )
     parser.add_argument(
         "--only",
@@ -83,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         nargs="+",
         metavar="S",
-        help="lengths of videos in seconds (default: 10 30 60; quick: 2 4)",
+        help="lengths of videos in seconds (default: 10 30 60 300; quick: 2 4)",
     )
     parser.add_argument(
         "--limit",
@@ -127,7 +132,7 @@ def _seconds(text: str) -> float:
 def _measure(options: argparse.Namespace) -> Results:
     quick = options.quick
     repeats = options.repeats or (2 if quick else 7)
-    lengths = options.lengths or ([2.0, 4.0] if quick else [10.0, 30.0, 60.0])
+    lengths = options.lengths or ([2.0, 4.0] if quick else [10.0, 30.0, 60.0, 300.0])
     parts = options.only or list(PARTS)
     sizes = (1024, 2048) if quick else (1024, 2048, 3072, 4096)
     results = Results(
@@ -142,7 +147,7 @@ def _measure(options: argparse.Namespace) -> Results:
         folder = (options.work_dir or Path(scratch) / "inputs").absolute()
         folder.mkdir(parents=True, exist_ok=True)
         place = Workplace(folder, Path(scratch), repeats, options.limit, _tell)
-        for part, work in _work(place, results, lengths, sizes).items():
+        for part, work in _work(place, results, lengths, sizes, quick=quick).items():
             if part not in parts:
                 continue
             try:
@@ -154,7 +159,12 @@ def _measure(options: argparse.Namespace) -> Results:
 
 
 def _work(
-    place: Workplace, results: Results, lengths: list[float], sizes: tuple[int, ...]
+    place: Workplace,
+    results: Results,
+    lengths: list[float],
+    sizes: tuple[int, ...],
+    *,
+    quick: bool,
 ) -> dict[str, Callable[[], None]]:
     """By part, what measures it and keeps its results."""
 
@@ -167,10 +177,18 @@ def _work(
     def length() -> None:
         results.lengths = measure_lengths(place, lengths)
 
+    def timeline() -> None:
+        num_frames, memory = _QUICK_LONG_VIDEO if quick else _LONG_VIDEO
+        results.timeline = measure_timeline(place, num_frames, memory, results.failures)
+
+    def batch() -> None:
+        results.batch = measure_batch(place, 3 if quick else 24)
+
     def startup() -> None:
         results.startup = measure_startup(place)
 
-    return dict(zip(PARTS, (classify, engines, length, startup), strict=True))
+    works = (classify, engines, length, timeline, batch, startup)
+    return dict(zip(PARTS, works, strict=True))
 
 
 def _report(results: Results, output: Path | None) -> int:

@@ -1,0 +1,877 @@
+"""Decoding in a process: the frames are the same, and its death costs one video."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import i3d
+from i3d.clips import child as child_module
+from i3d.clips import messages
+from i3d.clips.process import DecodeProcess
+from i3d.errors import (
+    DecoderCrashedError,
+    DecoderNotStartedError,
+    DecoderTimeoutError,
+    I3DError,
+    UsageError,
+    VideoDecodeError,
+    VideoError,
+    VideoNotFoundError,
+    VideoTooShortError,
+)
+from i3d.loader import VideoReader
+from i3d.recipes import RECIPES, get_recipe
+from i3d.transforms import to_clip_frame
+
+import videos
+from conftest import SOURCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+STANDARD = get_recipe("standard")
+TUTORIAL = get_recipe("tutorial")
+SIZE = 32
+
+BROKEN_DECODER = """\
+import os, signal, sys, time
+if any("i3d.clips.worker" in argument for argument in sys.orig_argv):
+    import cv2
+    def crash():
+        os.kill(os.getpid(), signal.SIGSEGV)
+    def leave():
+        os._exit(3)
+    def hang():
+        time.sleep(3600)
+    def fail():
+        raise ZeroDivisionError("a bug")
+    def want():
+        raise MemoryError
+    def lose():
+        raise PermissionError(13, "Permission denied")
+    def mumble():
+        os.write(1, b"f" * 10000)
+        os.write(2, b"f" * 10000)
+    def rest():
+        time.sleep(0.05)
+    ACTS = (crash, leave, hang, fail, want, lose, mumble, rest)
+    class Capture:
+        def __init__(self, name, *rest):
+            self.name = os.path.basename(name)
+            self.num_frames = 0
+            self.meet("open")
+            self.capture = REAL(name, *rest)
+        def grab(self):
+            self.num_frames += 1
+            self.meet(self.num_frames)
+            self.meet("each")
+            return self.capture.grab()
+        def release(self):
+            self.meet("close")
+            self.capture.release()
+        def meet(self, moment):
+            for act in ACTS:
+                if f"{act.__name__}-{moment}." in self.name:
+                    act()
+        def __getattr__(self, name):
+            return getattr(self.capture, name)
+    REAL, cv2.VideoCapture = cv2.VideoCapture, Capture
+"""
+"""Makes the decoder of the child misbehave as the file's name says: `crash-5.avi`."""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("videos") / "clip.avi"
+    return videos.write_video(path, num_frames=40, fps=50, size=(64, 64))
+
+
+@pytest.fixture
+def process() -> Iterator[DecodeProcess]:
+    with closing(DecodeProcess(timeout_seconds=30)) as process:
+        yield process
+
+
+@pytest.fixture
+def behaving(tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Make a video on which the decoder of a child does what its name says."""
+    hook = tmp_path / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(BROKEN_DECODER)
+    monkeypatch.setenv("PYTHONPATH", str(hook))
+
+    def make(name: str) -> Path:
+        path = tmp_path / f"{name}.avi"
+        path.write_bytes(clip.read_bytes())
+        return path
+
+    return make
+
+
+def decoded(process: DecodeProcess, path: Path | str, **options: Any) -> list[tuple[Any, ...]]:
+    """All frames of a video, each in a form that can be compared."""
+    frames = process.frames(path, TUTORIAL, SIZE, **options)
+    return [(image.tobytes(), seconds, index) for image, seconds, index in frames]
+
+
+def expected(path: Path | str, **options: Any) -> list[tuple[Any, ...]]:
+    """The same, decoded in this process."""
+    with VideoReader(path, **options) as reader:
+        return [
+            (to_clip_frame(frame.image, size=SIZE).tobytes(), frame.seconds, frame.index)
+            for frame in reader
+        ]
+
+
+def error_of(run: Callable[[], object]) -> I3DError:
+    with pytest.raises(I3DError) as caught:
+        run()
+    return caught.value
+
+
+def pid_of(process: DecodeProcess) -> int:
+    assert process._child is not None
+    return process._child._process.pid
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what must happen, for at most a minute."""
+    for _ in range(6000):
+        if is_so():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to pass")
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+# The same frames
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "span",
+    [{}, {"start_seconds": 0.2, "end_seconds": 0.6}, {"max_frames": 11}],
+    ids=["all", "span", "limit"],
+)
+def test_frames_are_those_of_this_process(
+    recipe: str, span: dict[str, Any], clip: Path, shared_process: DecodeProcess
+) -> None:
+    chosen = get_recipe(recipe)
+    with VideoReader(clip, fps=chosen.fps, **span) as reader:
+        wanted = [
+            (to_clip_frame(frame.image, size=SIZE, crop=chosen.crop), frame.seconds, frame.index)
+            for frame in reader
+        ]
+        info = reader.info
+    frames = list(shared_process.frames(clip, chosen, SIZE, fps=chosen.fps, **span))
+    assert [place for _, *place in frames] == [place for _, *place in wanted]
+    for (image, _, _), (other, _, _) in zip(frames, wanted, strict=True):
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, other)
+    assert shared_process.info == info
+
+
+@pytest.fixture(scope="module")
+def shared_process() -> Iterator[DecodeProcess]:
+    """One for all that leave it as it was."""
+    with closing(DecodeProcess(timeout_seconds=30)) as process:
+        yield process
+
+
+@pytest.mark.parametrize("kind", ["folder", "image", "gif", "rotated", "damaged image"])
+def test_all_kinds_of_videos_are_decoded(
+    kind: str, tmp_path: Path, shared_process: DecodeProcess
+) -> None:
+    path = tmp_path / "x"
+    if kind == "gif":
+        path = videos.animated_gif(tmp_path / "x.gif")
+    elif kind == "rotated":
+        path = videos.rotated_mp4(tmp_path / "x.mp4", 90)
+    elif kind == "image":
+        path = videos.write_image(tmp_path / "x.png", videos.noise_image(0))
+    else:
+        videos.image_folder(path)
+        if kind == "damaged image":
+            videos.truncated(path / "img2.png", keep=0.1)
+    frames = decoded(shared_process, path, image_fps=10)
+    assert frames == expected(path, image_fps=10)
+    with VideoReader(path, image_fps=10) as reader:
+        for _ in reader:
+            pass
+        assert shared_process.info == reader.info
+
+
+def test_a_size_of_224_goes_through_the_pipe(clip: Path, shared_process: DecodeProcess) -> None:
+    frames = list(shared_process.frames(clip, STANDARD, 224, fps=25))
+    assert len(frames) == 20
+    assert [videos.read_number(image) for image, _, _ in frames] == [at for _, _, at in frames]
+    assert {image.shape for image, _, _ in frames} == {(224, 224, 3)}
+
+
+def test_what_the_header_says_is_known_from_the_first_frame_on(
+    clip: Path, shared_process: DecodeProcess
+) -> None:
+    with closing(shared_process.frames(clip, TUTORIAL, SIZE)) as frames:
+        next(frames)
+        info = shared_process.info
+        assert info is not None
+        assert (info.path, info.num_frames_from_header, info.width) == (str(clip), 40, 64)
+
+
+def test_names_of_all_kinds_are_found(
+    clip: Path, tmp_path: Path, shared_process: DecodeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded(shared_process, clip)
+    monkeypatch.chdir(tmp_path)  # which is not where the process was started
+    names = ["-o.avi", "x" * 200 + ".avi", "å ß.avi"]
+    if os.name != "nt":
+        names.append("two\nlines.avi")
+    if sys.platform == "linux":
+        names.append(os.fsdecode(b"latin-\xe9.avi"))
+    wanted = expected(clip)
+    for name in names:
+        Path(name).write_bytes(clip.read_bytes())
+        assert decoded(shared_process, name) == wanted
+        assert shared_process.info is not None
+        assert shared_process.info.path == name
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "kind"),
+    [
+        (lambda path: None, {}, VideoNotFoundError),
+        (videos.empty, {}, VideoDecodeError),
+        (videos.text_file, {}, VideoDecodeError),
+        (videos.not_a_video, {}, VideoDecodeError),
+        (lambda path: path.mkdir(), {}, VideoDecodeError),
+        (videos.write_video, {"start_seconds": 9.0}, VideoTooShortError),
+        (videos.write_video, {"start_seconds": 0.001, "end_seconds": 0.002}, VideoTooShortError),
+        (videos.write_video, {"start_seconds": -1.0}, UsageError),
+        (videos.write_video, {"start_seconds": math.inf}, UsageError),
+        (videos.write_video, {"fps": 0.0}, UsageError),
+    ],
+    ids=[
+        *("missing", "empty", "text", "rubbish", "empty folder"),
+        *("behind the end", "between two frames", "start", "infinite start", "fps"),
+    ],
+)
+def test_errors_are_those_of_this_process(
+    make: Callable[[Path], object],
+    options: dict[str, Any],
+    kind: type[I3DError],
+    tmp_path: Path,
+    shared_process: DecodeProcess,
+) -> None:
+    path = tmp_path / "x.avi"
+    make(path)
+    here = error_of(lambda: expected(path, **options))
+    there = error_of(lambda: decoded(shared_process, path, **options))
+    assert type(there) is type(here) is kind
+    assert (there.message, there.hint, there.details) == (here.message, here.hint, here.details)
+
+
+# One process for many videos
+
+
+def test_one_process_decodes_one_video_after_the_other(
+    clip: Path, tmp_path: Path, process: DecodeProcess
+) -> None:
+    wanted = expected(clip)
+    assert decoded(process, clip) == wanted
+    pid = pid_of(process)
+    assert isinstance(error_of(lambda: decoded(process, tmp_path / "gone.avi")), VideoNotFoundError)
+    with pytest.raises(UsageError):
+        decoded(process, clip, start_seconds=-1)
+    assert decoded(process, clip) == wanted
+    assert pid_of(process) == pid
+
+
+@pytest.mark.parametrize("num_taken", [1, 39, 40])
+def test_a_video_that_is_left_half_way_does_not_get_into_the_next_one(
+    num_taken: int, clip: Path, shared_process: DecodeProcess
+) -> None:
+    for _ in range(3):
+        pid = pid_of(shared_process) if shared_process._child else None
+        with closing(shared_process.frames(clip, TUTORIAL, SIZE)) as frames:
+            for _ in range(num_taken):
+                next(frames)
+        assert decoded(shared_process, clip, max_frames=7) == expected(clip, max_frames=7)
+        assert pid is None or pid_of(shared_process) == pid
+
+
+def test_a_video_that_is_left_is_not_decoded_to_its_end(
+    behaving: Callable[[str], Path], process: DecodeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = behaving("rest-each")
+    with closing(process.frames(path, TUTORIAL, SIZE)) as frames:
+        next(frames)
+        frames.close()
+        assert process.info is not None
+    pid = pid_of(process)
+    assert len(decoded(process, path, max_frames=2)) == 2
+    assert pid_of(process) == pid
+
+
+def test_a_video_is_left_while_none_of_its_frames_is_wanted(
+    behaving: Callable[[str], Path], process: DecodeProcess
+) -> None:
+    path = behaving("rest-each")
+    taker = process.frames(path, TUTORIAL, SIZE, start_seconds=0.04, end_seconds=0.06)
+    next(taker)
+    child = process._child
+    assert child is not None
+    # 37 frames follow that take 2 seconds: half of what is granted for that.
+    taker.close()
+    assert child.is_alive
+
+
+def test_no_frames_come_of_what_was_never_begun(clip: Path) -> None:
+    with closing(DecodeProcess()) as process:
+        process.frames(clip, TUTORIAL, SIZE).close()
+        assert process._child is None
+        assert process.info is None
+
+
+def test_processes_work_side_by_side(clip: Path) -> None:
+    with closing(DecodeProcess()) as one, closing(DecodeProcess()) as other:
+        pairs = zip(
+            one.frames(clip, TUTORIAL, SIZE), other.frames(clip, TUTORIAL, SIZE), strict=True
+        )
+        assert all(
+            a[1:] == b[1:] and np.array_equal(a[0], b[0]) and a[2] == number
+            for number, (a, b) in enumerate(pairs)
+        )
+        assert pid_of(one) != pid_of(other)
+
+
+# Deaths
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("crash-open", "(signal 11, SIGSEGV)"),
+        ("crash-1", "(signal 11, SIGSEGV)"),
+        ("crash-20", "(signal 11, SIGSEGV)"),
+        ("crash-close", "(signal 11, SIGSEGV)"),
+        ("leave-20", "(exit code 3)"),
+        ("leave-close", "(exit code 3)"),
+    ],
+)
+def test_a_crash_is_told_and_the_next_video_is_decoded(
+    name: str,
+    sentence: str,
+    clip: Path,
+    behaving: Callable[[str], Path],
+    process: DecodeProcess,
+) -> None:
+    path = behaving(name)
+    error = error_of(lambda: decoded(process, path))
+    assert type(error) is DecoderCrashedError
+    assert error.message == f"The decoder crashed on {path} {sentence}."
+    assert error.hint is not None
+    assert "ffmpeg" in error.hint
+    assert decoded(process, clip) == expected(clip)
+
+
+@pytest.mark.parametrize("name", ["hang-open", "hang-1", "hang-20", "hang-close"])
+def test_a_hang_is_ended_and_the_next_video_is_decoded(
+    name: str, clip: Path, behaving: Callable[[str], Path]
+) -> None:
+    path = behaving(name)
+    with closing(DecodeProcess(timeout_seconds=0.5)) as process:
+        error = error_of(lambda: decoded(process, path))
+        assert type(error) is DecoderTimeoutError
+        assert error.message == f"Decoding {path} stood still for 0.5 seconds, and was given up."
+        assert error.hint is not None
+        assert "--timeout" in error.hint
+    with closing(DecodeProcess()) as process:
+        assert decoded(process, clip) == expected(clip)
+
+
+def test_a_process_that_was_ended_for_its_silence_is_replaced(
+    clip: Path, behaving: Callable[[str], Path]
+) -> None:
+    with closing(DecodeProcess(timeout_seconds=2)) as process:
+        assert isinstance(error_of(lambda: decoded(process, behaving("hang-5"))), VideoError)
+        assert decoded(process, clip) == expected(clip)
+
+
+@pytest.mark.parametrize("name", ["fail-5", "lose-5", "lose-open"])
+def test_a_bug_is_told_with_its_traceback_and_the_process_lives_on(
+    name: str, clip: Path, behaving: Callable[[str], Path], process: DecodeProcess
+) -> None:
+    path = behaving(name)
+    error = error_of(lambda: decoded(process, path))
+    assert type(error) is DecoderCrashedError
+    last = "ZeroDivisionError: a bug" if "fail" in name else "[Errno 13] Permission denied"
+    assert f"Decoding {path} met a bug: " in error.message
+    assert last in error.message
+    assert error.details[0].startswith("Traceback")
+    assert error.hint is not None
+    assert "report" in error.hint
+    pid = pid_of(process)
+    assert decoded(process, clip) == expected(clip)
+    assert pid_of(process) == pid
+
+
+def test_want_of_memory_is_no_bug(
+    clip: Path, behaving: Callable[[str], Path], process: DecodeProcess
+) -> None:
+    path = behaving("want-5")
+    error = error_of(lambda: decoded(process, path))
+    assert type(error) is VideoDecodeError
+    assert error.message == f"There is not enough memory to decode {path}."
+    assert decoded(process, clip) == expected(clip)
+
+
+def test_what_libraries_print_does_not_get_between_the_frames(
+    behaving: Callable[[str], Path], process: DecodeProcess, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = behaving("mumble-each")
+    assert decoded(process, path) == expected(path)
+    process.close()
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert output.err == "f" * 20000 * 41  # the last time, it finds the end
+
+
+@posix_only
+def test_a_process_that_died_between_two_videos_is_not_the_next_ones_fault(
+    clip: Path, process: DecodeProcess
+) -> None:
+    wanted = expected(clip)
+    for _ in range(5):
+        assert decoded(process, clip) == wanted
+        os.kill(pid_of(process), signal.SIGKILL)  # and is asked before it is gone
+
+
+@posix_only
+def test_whatever_moment_it_is_killed_at_costs_one_video(
+    clip: Path, behaving: Callable[[str], Path], process: DecodeProcess
+) -> None:
+    path, wanted = behaving("rest-20"), expected(clip)
+    chance = random.Random(0)
+    num_crashes = 0
+    for _ in range(12):
+        frames = process.frames(path, TUTORIAL, SIZE)
+        got = [next(frames)]
+        assert process._child is not None
+        killer = threading.Timer(chance.uniform(0, 0.08), process._child._process.kill)
+        killer.start()
+        error = None
+        try:
+            got.extend(frames)
+        except DecoderCrashedError as caught:
+            error = caught
+        killer.join()
+        if error is None:
+            assert len(got) == 40
+        else:
+            num_crashes += 1
+            assert error.message == f"The decoder crashed on {path} (signal 9, SIGKILL)."
+            assert "emory" in str(error.hint)
+        assert [(image.tobytes(), *place) for image, *place in got] == wanted[: len(got)]
+        assert decoded(process, clip) == wanted
+    assert num_crashes > 0
+
+
+@linux_only
+def test_nothing_is_left_of_processes_that_died(
+    behaving: Callable[[str], Path], clip: Path
+) -> None:
+    path = behaving("crash-1")
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    threads = set(threading.enumerate())
+    pids = []
+    with closing(DecodeProcess()) as process:
+        for _ in range(4):
+            error_of(lambda: decoded(process, path))
+            pids.append(pid_of(process))
+        decoded(process, clip)
+        pids.append(pid_of(process))
+    process.close()
+    assert len(set(pids)) == 5
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)  # not even as a zombie
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    wait_until(lambda: set(threading.enumerate()) <= threads)
+
+
+# Silence that is none
+
+
+def test_frames_that_nobody_wants_are_no_silence(behaving: Callable[[str], Path]) -> None:
+    path = behaving("rest-each")  # 40 frames take two seconds
+    with closing(DecodeProcess(timeout_seconds=0.8)) as process:
+        assert decoded(process, path, start_seconds=0.77) == expected(path, start_seconds=0.77)
+
+
+@pytest.mark.parametrize("timeout_seconds", [0.1, 60])
+def test_signs_of_life_are_asked_for_in_time(
+    timeout_seconds: float, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"import sys; sys.stdout.buffer.write({READY_AND_TAKEN!r}); sys.stdout.flush(); "
+    program += "line = sys.stdin.buffer.readline(); head = b'b' + len(line).to_bytes(4, 'little'); "
+    program += "sys.stdout.buffer.write(head + line)"  # which tells it as a bug
+    monkeypatch.setattr(child_module, "_PROGRAM", program)
+    with closing(DecodeProcess(timeout_seconds=timeout_seconds)) as process:
+        request = json.loads(error_of(lambda: decoded(process, clip)).details[0])
+    assert 0 < request["tick_seconds"] <= min(1, timeout_seconds / 2)
+
+
+def test_a_caller_who_takes_his_time_is_no_silence(clip: Path) -> None:
+    with closing(DecodeProcess(timeout_seconds=0.4)) as process:
+        frames = process.frames(clip, TUTORIAL, 224)
+        next(frames)
+        time.sleep(1)
+        assert len(list(frames)) == 39
+
+
+@posix_only
+def test_a_start_takes_as_long_as_it_takes(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import time\ntime.sleep(1)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with closing(DecodeProcess(timeout_seconds=0.4)) as process:
+        assert len(decoded(process, clip)) == 40
+
+
+# Closing
+
+
+@pytest.mark.parametrize("name", ["hang-1", "hang-open", "rest-each"])
+def test_closing_from_another_thread_ends_what_is_waited_for(
+    name: str, behaving: Callable[[str], Path]
+) -> None:
+    path = behaving(name)
+    process = DecodeProcess()
+    problems: list[Exception] = []
+
+    def take() -> None:
+        try:
+            decoded(process, path)
+        except Exception as error:  # noqa: BLE001
+            problems.append(error)
+
+    taker = threading.Thread(target=take)
+    taker.start()
+    wait_until(lambda: process._child is not None and process._child._is_ready)
+    process.close()
+    process.close()
+    taker.join(timeout=60)
+    assert not taker.is_alive()
+    assert problems == []
+
+
+def test_nothing_is_started_after_closing(clip: Path) -> None:
+    process = DecodeProcess()
+    process.close()
+    assert decoded(process, clip) == []
+    assert process._child is None
+
+
+# A process that does not start
+
+
+def test_a_process_that_ends_at_once_is_told(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, process: DecodeProcess
+) -> None:
+    monkeypatch.setattr(child_module, "_PROGRAM", "raise SystemExit(7)")
+    error = error_of(lambda: decoded(process, clip))
+    assert type(error) is DecoderNotStartedError
+    assert "it ends with exit code 7" in error.message
+    monkeypatch.undo()
+    assert len(decoded(process, clip)) == 40
+
+
+@pytest.mark.parametrize("executable", ["/no/such/python", "", None])
+def test_python_that_is_not_there_is_told(
+    executable: str | None, clip: Path, monkeypatch: pytest.MonkeyPatch, process: DecodeProcess
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    assert type(error_of(lambda: decoded(process, clip))) is DecoderNotStartedError
+
+
+def test_a_process_that_never_gets_ready_is_given_up(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: DecodeProcess
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = "import time; open('starts', 'a').write('x'); time.sleep(3600)"
+    monkeypatch.setattr(child_module, "_PROGRAM", program)
+    monkeypatch.setattr(child_module, "_START_SECONDS", 0.5)
+    error = error_of(lambda: decoded(process, clip))
+    assert type(error) is DecoderNotStartedError
+    assert "it does not answer" in error.message
+    assert Path("starts").read_text() == "x"
+
+
+# A process that can't be believed
+
+
+READY_AND_TAKEN = messages.READY + bytes(4) + messages.TAKEN + bytes(4)
+
+
+def message(kind: bytes, content: bytes) -> bytes:
+    return kind + len(content).to_bytes(4, "little") + content
+
+
+END = message(messages.END, b"")
+
+
+def frame(side: int = SIZE, seconds: float = 0.0) -> bytes:
+    return message(messages.FRAME, messages.FRAME_HEAD.pack(seconds, 0) + bytes(side * side * 3))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        frame(side=SIZE - 1) + END,
+        frame(seconds=math.nan) + END,
+        message(messages.FRAME, b"") + END,
+        messages.FRAME + (2**31).to_bytes(4, "little") + END,
+        message(b"?", b"") + END,
+        message(messages.READY, b"") + END,
+        message(messages.INFO, b"{}") + END,
+        message(messages.FAILURE, b'{"kind": "SystemExit", "message": "", "hint": null}'),
+        frame() + messages.END,
+        frame() + frame()[:-1],
+        frame(),
+    ],
+    ids=[
+        *("small frame", "no time", "empty frame", "too long", "unknown", "ready again"),
+        *("empty info", "no error of ours", "half a head", "half a frame", "no end"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_crash(
+    answer: bytes,
+    clip: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    process: DecodeProcess,
+) -> None:
+    program = f"import sys; sys.stdout.buffer.write({READY_AND_TAKEN + answer!r})"
+    monkeypatch.setattr(child_module, "_PROGRAM", program)
+    error = error_of(lambda: decoded(process, clip))
+    assert type(error) is DecoderCrashedError
+    assert str(clip) in error.message
+    monkeypatch.undo()
+    assert len(decoded(process, clip)) == 40
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"kind": "VideoError"',
+        b"[" * 100_000,
+        *(
+            json.dumps({"kind": kind, "message": "m", "hint": None, "details": []}).encode()
+            for kind in (
+                *("SystemExit", "ExitCode", "annotations", "__doc__", "I3DError"),
+                *("UserInterruptError", "EngineError", "DownloadError", "NoSuchError", ""),
+            )
+        ),
+        b'{"kind": "VideoError", "message": "m", "hint": null, "details": 5}',
+        b"\x80\x04K\x01.",
+    ],
+)
+def test_only_errors_of_videos_are_made_of_what_was_sent(content: bytes) -> None:
+    with pytest.raises(messages.BrokenMessageError):
+        messages.error_from_json(content)
+
+
+def test_an_error_comes_back_as_it_was() -> None:
+    name = os.fsdecode(b"\xff\n")
+    error = VideoDecodeError(f"No {name}.", hint="Look.", details=("one", name))
+    again = messages.error_from_json(messages.error_as_json(error))
+    assert type(again) is VideoDecodeError
+    assert (again.message, again.hint, again.details) == (error.message, error.hint, error.details)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": "64"},
+        {"width": None},
+        {"fps": "25"},
+        {"ended_early": []},
+        {"more": 1},
+        None,
+    ],
+)
+def test_what_is_known_of_a_video_has_the_types_that_it_should(
+    change: dict[str, Any] | None, clip: Path, shared_process: DecodeProcess
+) -> None:
+    decoded(shared_process, clip)
+    assert shared_process.info is not None
+    fields = {**vars(shared_process.info), "path": 5}
+    info = messages.info_from_json(json.dumps(fields).encode(), str(clip))
+    assert info == shared_process.info  # of the path, only one's own word counts
+    wrong = [] if change is None else {**fields, **change}
+    with pytest.raises(messages.BrokenMessageError):
+        messages.info_from_json(json.dumps(wrong).encode(), str(clip))
+
+
+def test_a_message_ends_with_the_pipe() -> None:
+    whole = message(messages.TICK, b"abc")
+    assert messages.receive(BytesIO(whole)) == (messages.TICK, b"abc")
+    for length in range(len(whole)):
+        assert messages.receive(BytesIO(whole[:length])) is None
+
+
+def test_no_room_is_made_for_a_message_that_is_too_long() -> None:
+    head = messages.FRAME + (messages.MAX_CONTENT + 1).to_bytes(4, "little")
+    with pytest.raises(messages.BrokenMessageError, match="too long"):
+        messages.receive(BytesIO(head))
+
+
+# The world around it
+
+
+@posix_only
+def test_ctrl_c_is_not_for_it(clip: Path, process: DecodeProcess) -> None:
+    frames = process.frames(clip, TUTORIAL, SIZE)
+    next(frames)
+    os.kill(pid_of(process), signal.SIGINT)
+    assert len(list(frames)) == 39
+    pid = pid_of(process)
+    for _ in range(2):
+        assert len(decoded(process, clip)) == 40
+    assert pid_of(process) == pid
+    assert os.getpgid(pid_of(process)) != os.getpgid(0)
+
+
+@linux_only
+def test_it_is_the_first_to_go_where_memory_runs_out(clip: Path, process: DecodeProcess) -> None:
+    decoded(process, clip)
+    assert Path(f"/proc/{pid_of(process)}/oom_score_adj").read_text() == "1000\n"
+
+
+def test_it_imports_no_engine_and_nothing_of_the_current_folder(
+    clip: Path, tmp_path: Path, process: DecodeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cv2", "json", "numpy", "i3d", "queue", "sitecustomize"):
+        Path(f"{name}.py").write_text("open('trap', 'w').close()\n")
+    monkeypatch.setattr(
+        child_module,
+        "_PROGRAM",
+        "import atexit, os\n"
+        "leave = os._exit\n"
+        "def tell(code):\n"
+        "    with open('modules', 'w') as file:\n"
+        "        file.write(' '.join(sys.modules))\n"
+        "    leave(code)\n"
+        "os._exit = tell\n" + child_module._PROGRAM,
+    )
+    assert len(decoded(process, clip)) == 40
+    assert process._child is not None
+    assert process._child._process.stdin is not None
+    process._child._process.stdin.close()
+    process._child._process.wait(timeout=60)
+    modules = set(Path("modules").read_text().split())
+    assert "cv2" in modules
+    assert not modules & {"tensorflow", "openvino", "requests", "click", "rich"}
+    assert not Path("trap").exists()
+
+
+@posix_only
+def test_it_finds_the_i3d_that_asks(
+    clip: Path, tmp_path: Path, process: DecodeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "i3d").symlink_to(SOURCE / "i3d")
+    monkeypatch.setattr(i3d, "__file__", str(tmp_path / "i3d" / "__init__.py"))
+    monkeypatch.setenv("PYTHONPATH", str(SOURCE))
+    where = tmp_path / "where"
+    program = f"; import i3d; print(i3d.__file__, file=open({str(where)!r}, 'w'), flush=True)"
+    first, _, rest = child_module._PROGRAM.partition("; import ")
+    monkeypatch.setattr(child_module, "_PROGRAM", f"{first}{program}; import {rest}")
+    assert len(decoded(process, clip)) == 40
+    assert where.read_text() == f"{i3d.__file__}\n"
+
+
+@posix_only
+@pytest.mark.parametrize("name", ["hang-open", "hang-20", "rest-each"])
+def test_it_goes_with_who_started_it(name: str, behaving: Callable[[str], Path]) -> None:
+    path = behaving(name)
+    with parent_of(path) as (parent, pid):
+        assert is_running(pid)
+        parent.kill()
+        parent.wait(timeout=60)
+        wait_until(lambda: not is_running(pid))
+
+
+@posix_only
+def test_without_standard_error_it_decodes(behaving: Callable[[str], Path]) -> None:
+    command = [sys.executable, "-c", PARENT, str(behaving("mumble-each"))]
+    shell = subprocess.run(
+        ["sh", "-c", '"$@" 2>&-', "sh", *command],
+        env={**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{os.environ['PYTHONPATH']}"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert shell.stdout.split()[1:] == [b"40"]
+
+
+PARENT = """\
+import sys, threading, time
+from i3d.clips.process import DecodeProcess
+from i3d.recipes import get_recipe
+process = DecodeProcess()
+def take():
+    print(len(list(process.frames(sys.argv[1], get_recipe("tutorial"), 32))), flush=True)
+taker = threading.Thread(target=take, daemon=True)
+taker.start()
+while process._child is None or not process._child._is_ready:
+    time.sleep(0.01)
+print(process._child._process.pid, flush=True)
+taker.join()
+process.close()
+"""
+
+
+@contextmanager
+def parent_of(path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process that decodes a video in another one; the number of that one."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(path)],
+        env={**os.environ, "PYTHONPATH": f"{SOURCE}{os.pathsep}{os.environ['PYTHONPATH']}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert parent.stdout is not None
+        yield parent, int(parent.stdout.readline())
+    finally:
+        parent.kill()
+        parent.communicate(timeout=60)
