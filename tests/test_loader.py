@@ -1318,3 +1318,36 @@ def test_an_empty_name_and_an_address_of_a_file(tmp_path):
     with pytest.raises(VideoNotFoundError) as caught:
         VideoReader(f"file://{tmp_path}/clip.avi")
     assert "file://" in str(caught.value.hint)
+
+
+class OddCapture:
+    """OpenCV, which does not expect the third frame, and is at its wits' end with the eighth."""
+
+    def __init__(self, real, name, *rest):
+        self.capture = real(name, *rest)
+        self.number = 0
+
+    def grab(self):
+        self.number += 1
+        if self.number == 8:
+            raise cv2.error("what a frame")
+        return self.capture.grab()
+
+    def retrieve(self):
+        if self.number == 3:
+            raise cv2.error("what a size")
+        return self.capture.retrieve()
+
+    def __getattr__(self, name):
+        return getattr(self.capture, name)
+
+
+def test_what_opencv_does_not_expect_of_a_frame_is_a_damaged_frame(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "x.avi", num_frames=20)
+    real = cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *names: OddCapture(real, *names))
+    with VideoReader(path) as reader:
+        found = [read_number(frame.image) for frame in reader]
+    assert found == [0, 1, 3, 4, 5, 6]
+    assert (reader.info.num_frames_decoded, reader.info.num_frames_damaged) == (6, 1)
+    assert reader.info.ended_early

@@ -147,9 +147,8 @@ class FileDecoder:
         VideoDecodeError: It can't be decoded.
     """
 
-    num_frames_damaged = 0
-
     def __init__(self, path: Path, shown_path: str) -> None:
+        self.num_frames_damaged = 0
         self._handle: int | None = None
         self.is_cut_off = is_cut_off_gif(path)
         # An absolute path is never taken for a protocol ("concat:") or an option. Only FFmpeg is
@@ -182,14 +181,21 @@ class FileDecoder:
 
     def skip(self) -> float | None:
         """Advance to the next frame; see `Decoder.skip`."""
-        if not self._capture.grab():
+        try:
+            if not self._capture.grab():
+                return None
+        except cv2.error:  # what OpenCV does not expect of a file ends it
             return None
         return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
 
     def image(self) -> Frame | None:
         """The frame that `skip` reached; see `Decoder.image`."""
-        ok, image = self._capture.retrieve()
+        try:
+            ok, image = self._capture.retrieve()
+        except cv2.error:  # as of a frame that is narrower than the header says
+            ok, image = False, None
         if not ok or image is None:
+            self.num_frames_damaged += 1
             return None
         return rotate(np.asarray(image, dtype=np.uint8), self.rotation_degrees)
 

@@ -42,7 +42,7 @@ class VideoInfo:
     """The file ended, or could not be read on, well before the number of frames that its header
     claims: it is truncated or damaged, or its header lies."""
     num_frames_damaged: int = 0
-    """Number of images in a folder that could not be read and were left out."""
+    """Number of frames that could not be read and were left out."""
 
 
 @dataclass(frozen=True)

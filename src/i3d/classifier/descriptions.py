@@ -148,9 +148,9 @@ def warnings_of(video: VideoInfo, clip: ClipInfo) -> tuple[str, ...]:
             f"{share}the file is cut off or damaged, and what could be decoded was classified"
         )
     if video.num_frames_damaged:
+        total = video.num_frames_decoded + video.num_frames_damaged
         sentences.append(
-            f"{video.num_frames_damaged} of {video.num_frames_from_header} images could not be "
-            "read and were left out"
+            f"{video.num_frames_damaged} of {total} images could not be read and were left out"
         )
     if clip.num_frames < MIN_FRAMES:
         several = f"{clip.num_frames} frames"
