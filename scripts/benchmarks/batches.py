@@ -43,12 +43,12 @@ def measure_batch(place: Workplace, num_clips: int) -> Batch:
         results.unlink(missing_ok=True)
         return _classify(place, folder, results, num_results, *options)
 
-    ways: dict[str, Callable[[], Finished]] = {
-        "all clips": partial(run_new, every, num_clips),
+    ways: dict[str, Callable[[], Finished]] = {  # what is compared, side by side
         "half of them": partial(run_new, fewer, num_fewer),
+        "all clips": partial(run_new, every, num_clips),
+        "the engine alone": run_engine,
         "all clips, --jobs 2": partial(run_new, every, num_clips, "--jobs", "2"),
         "nothing left to do": partial(_classify, place, every, finished_file, num_clips),
-        "the engine alone": run_engine,
     }
     place.tell(f"A folder of {num_clips} clips, once, not counted")
     _classify(place, every, finished_file, num_clips)
