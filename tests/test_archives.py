@@ -126,7 +126,9 @@ def test_long_names_and_empty_folders_come_out(saved: Saved, target: Path) -> No
     assert (target / "empty").is_dir()
 
 
-@pytest.mark.parametrize("content", [tar_of(), zip_of(), gzip.compress(tar_of())])
+@pytest.mark.parametrize(
+    "content", [tar_of(), zip_of(), gzip.compress(tar_of())], ids=["tar", "zip", "tar.gz"]
+)
 def test_an_archive_of_nothing_gives_nothing(saved: Saved, target: Path, content: bytes) -> None:
     assert unpack(saved(content), target) == []
 
