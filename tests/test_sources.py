@@ -836,6 +836,7 @@ def test_a_pipe_or_device_is_no_archive(tmp_path: Path) -> None:
             "was fetched, but it cannot be used: The model cannot be read: its saved_model.pb is",
         ),
     ],
+    ids=["missing", "page", "archive", "damaged"],
 )
 def test_an_address_that_gives_no_model_says_so(
     content: bytes | None, error: type[I3DError], message: str, server: WebServer
