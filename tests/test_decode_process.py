@@ -508,7 +508,7 @@ def test_nothing_is_left_of_processes_that_died(
     behaving: Callable[[str], Path], clip: Path
 ) -> None:
     path = behaving("crash-1")
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  (names alone)
     threads = set(threading.enumerate())
     pids = []
     with closing(DecodeProcess()) as process:
@@ -520,7 +520,7 @@ def test_nothing_is_left_of_processes_that_died(
     process.close()
     assert len(set(pids)) == 5
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)  # not even as a zombie
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  (names alone)
     wait_until(lambda: set(threading.enumerate()) <= threads)
 
 

@@ -52,7 +52,7 @@ def check_pyarrow() -> None:
         UsageError: They can't: pyarrow is not installed, or does not work.
     """
     try:
-        import pyarrow.parquet  # noqa: F401
+        import pyarrow.parquet  # noqa: F401  (only to see whether it can be)
     except ImportError as error:
         raise UsageError(
             f"Results as Parquet need pyarrow, which can't be imported: {error}.",
