@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,9 +13,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
     RunI3D = Callable[..., subprocess.CompletedProcess[str]]
+    OpenPage = Callable[..., Page]
+
+REQUIRES_BROWSER = bool(os.environ.get("I3D_REQUIRE_BROWSER"))
+"""Whether tests in a browser must run; read before tests get surroundings of their own."""
 
 SOURCE = Path(__file__).parent.parent / "src"
 
@@ -89,3 +97,59 @@ def engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     Each model that is installed would be run on both.
     """
     monkeypatch.setattr("i3d.engines._agrees", lambda *_: True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real browser without a window; `I3D_REQUIRE_BROWSER` makes it an error that there is none.
+
+    `I3D_CHROMIUM` names the program, else it is searched for.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = [os.environ.get("I3D_CHROMIUM"), *map(shutil.which, names)]
+    program = next((path for path in found if path), None)
+    if program is None:
+        if REQUIRES_BROWSER:
+            pytest.fail("there is no Chromium on this machine, and I3D_REQUIRE_BROWSER is set")
+        pytest.skip("there is no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Without its sandbox, for in containers tests run as root.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser) -> Iterator[OpenPage]:
+    """Open a page from a file in a fresh profile.
+
+    Keyword arguments are those of Playwright's contexts (`color_scheme`, `viewport`). When the test
+    is over, no page may have had an error on its console, nor asked for anything but files and
+    what is in it.
+    """
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+    requests: list[str] = []
+
+    def open_it(path: Path, **options: Any) -> Page:
+        contexts.append(chromium.new_context(**options))
+        contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: _keep_error(message, errors))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.resolve().as_uri())
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def _keep_error(message: ConsoleMessage, errors: list[str]) -> None:
+    if message.type in ("error", "warning"):
+        errors.append(message.text)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from i3d.transforms import (
+    crop_box,
     crop_centre_square,
     resize,
     rotate,
@@ -211,6 +212,54 @@ def test_short_side_256_follows_the_size_of_the_clip():
 def test_an_unknown_crop_is_refused():
     with pytest.raises(ValueError, match="'left'"):
         to_clip_frame(corner_image(), crop="left")
+
+
+# What is seen
+
+
+@pytest.mark.parametrize(
+    ("size", "crop", "box"),
+    [
+        ((320, 240), "centre-square", (40, 0, 280, 240)),
+        ((240, 320), "centre-square", (0, 40, 240, 280)),
+        ((4, 3), "centre-square", (1, 0, 4, 3)),
+        ((1, 7), "centre-square", (0, 3, 1, 4)),
+        ((256, 256), "short-side-256", (16, 16, 240, 240)),
+        ((455, 256), "short-side-256", (115, 16, 339, 240)),
+        ((320, 240), "short-side-256", (58 * 320 / 341, 15, 282 * 320 / 341, 225)),
+        ((240, 320), "short-side-256", (15, 58 * 320 / 341, 225, 282 * 320 / 341)),
+    ],
+)
+def test_the_crop_s_box_by_hand(size, crop, box):
+    assert crop_box(*size, crop=crop) == pytest.approx(box)
+
+
+@pytest.mark.parametrize("crop", ["centre-square", "short-side-256"])
+@pytest.mark.parametrize("clip_size", [224, 56])
+@pytest.mark.parametrize(
+    "size", [(320, 240), (240, 320), (321, 240), (200, 201), (256, 40), (40, 256), (1000, 20)]
+)
+def test_the_crop_s_box_is_what_the_clip_shows(size, crop, clip_size):
+    """Each pixel of a picture says in which column or row it is: so do those of the clip."""
+    width, height = size
+    box = crop_box(width, height, size=clip_size, crop=crop)
+
+    for axis, length in ((0, width), (1, height)):
+        places = np.arange(length) * 255 / length
+        line = places[None, :] if axis == 0 else places[:, None]
+        image = np.empty((height, width, 3), np.uint8)
+        image[:] = np.round(line)[:, :, None]
+        shown = to_clip_frame(image, size=clip_size, crop=crop).mean(axis=axis)[:, 0]
+        start, end = box[axis], box[axis + 2]
+        centres = start + (np.arange(clip_size) + 0.5) * (end - start) / clip_size - 0.5
+        expected = np.clip(centres, 0, length - 1) * 255 / length
+        # One step of grey, and half a pixel at the edges, where OpenCV repeats what is there.
+        assert np.abs(shown - expected).max() <= 1.5 + 0.5 * 255 / length
+
+
+def test_a_box_of_an_unknown_crop_is_refused():
+    with pytest.raises(ValueError, match="'left'"):
+        crop_box(4, 3, crop="left")
 
 
 # Range

@@ -279,3 +279,37 @@ class Outcome:
     settings: str | None = None
     """SHA-256 over all that decides the result besides the file, in hexadecimal; None where nobody
     asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """What a file of results says of one video, as far as a list of videos shows it."""
+
+    path: str
+    r"""The path as the file holds it: bytes that are not UTF-8 are `\udc..` escapes."""
+    scores: tuple[tuple[str, float], ...]
+    """(label, probability in [0, 1]) of the best labels, best first; empty where it failed."""
+    error_message: str | None = None
+    """Why there is no answer; None where there is one."""
+    error_kind: str | None = None
+    """Name of the error's class; None for an answer, and where the file does not tell."""
+    model: str | None = None
+    """Name of the model; None where it failed, or the file does not tell."""
+    start_seconds: float | None = None
+    """Start of the span that was classified; None where that is not known."""
+    end_seconds: float | None = None
+    """End of that span."""
+    warnings: tuple[str, ...] = ()
+    """What a user should know before trusting the result; CSV and Parquet hold all as one text."""
+
+
+@dataclass(frozen=True)
+class FoundResults:
+    """What a file of results holds."""
+
+    rows: tuple[ResultRow, ...]
+    """The videos in the order of the file; of two results of one video the last one is here."""
+    num_torn: int = 0
+    """Results at the end of the file that are cut off, and left out here: 0 or 1."""
+    stopped: str | None = None
+    """What stopped the run that wrote the file, where the file says so."""

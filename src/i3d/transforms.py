@@ -81,6 +81,20 @@ def resize(frame: Frame, width: int, height: int) -> Frame:
     return _uint8(cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
+def shrink(frame: Frame, width: int, height: int) -> Frame:
+    """Resize a frame for people: where it gets smaller, a pixel is the mean of what it stands for.
+
+    Args:
+        frame: (height, width, channels) uint8, any channel order.
+        width: New width in pixels, at least 1.
+        height: New height in pixels, at least 1.
+
+    Returns:
+        (height, width, channels) uint8.
+    """
+    return _uint8(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA))
+
+
 def to_rgb(frame: Frame) -> Frame:
     """Swap a frame's channels from OpenCV's BGR to RGB.
 
@@ -114,17 +128,51 @@ def to_clip_frame(frame: Frame, *, size: int = 224, crop: Crop = "centre-square"
         square = resize(crop_centre_square(frame), size, size)
     elif crop == "short-side-256":
         height, width = frame.shape[:2]
-        short_side = round(256 * size / 224)
+        short_side, shown = _sizes_of_short_side_256(width, height, size)
         scale = short_side / min(height, width)
-        # The long side of a very slim frame would be enormous: cut what can't be seen first.
-        if max(height, width) > 4 * min(height, width):
-            frame = _crop_centre(frame, min(width, 4 * height), min(height, 4 * width))
-            height, width = frame.shape[:2]
+        if shown != (width, height):
+            frame = _crop_centre(frame, *shown)
+            width, height = shown
         resized = resize(frame, round(width * scale), round(height * scale))
         square = _crop_centre(resized, size, size)
     else:
         raise ValueError(f"unknown crop {crop!r}")
     return to_rgb(square)
+
+
+def crop_box(
+    width: int, height: int, *, size: int = 224, crop: Crop = "centre-square"
+) -> tuple[float, float, float, float]:
+    """Say which part of a frame `to_clip_frame` shows.
+
+    Args:
+        width: Of the upright frame, in pixels.
+        height: Of the upright frame, in pixels.
+        size: Height and width of the clip in pixels.
+        crop: As in `to_clip_frame`.
+
+    Returns:
+        Left, top, right and bottom edge in pixels of the frame, from 0 to its width or height; the
+        right and bottom edges are the first that are not seen. Pixels may be cut in two.
+
+    Raises:
+        ValueError: `crop` is something else.
+    """
+    if crop == "centre-square":
+        side = min(width, height)
+        left, top = width // 2 - side // 2, height // 2 - side // 2
+        return float(left), float(top), float(left + side), float(top + side)
+    if crop != "short-side-256":
+        raise ValueError(f"unknown crop {crop!r}")
+    short_side, (shown_width, shown_height) = _sizes_of_short_side_256(width, height, size)
+    scale = short_side / min(width, height)
+    edges = []
+    for whole, shown in ((width, shown_width), (height, shown_height)):
+        resized = round(shown * scale)
+        start = (whole - shown) // 2 + (resized - size) // 2 * shown / resized
+        edges.append((start, start + size * shown / resized))
+    (left_edge, right_edge), (top_edge, bottom_edge) = edges
+    return left_edge, top_edge, right_edge, bottom_edge
 
 
 def scale_pixels(frames: Frame, value_range: tuple[float, float]) -> FloatClip:
@@ -144,6 +192,14 @@ def scale_pixels(frames: Frame, value_range: tuple[float, float]) -> FloatClip:
     low, high = value_range
     table = (low + (high - low) * np.arange(256) / 255.0).astype(np.float32)
     return np.asarray(table[frames], dtype=np.float32)
+
+
+def _sizes_of_short_side_256(width: int, height: int, size: int) -> tuple[int, tuple[int, int]]:
+    """The short side after resizing, and width and height of what is resized.
+
+    The long side of a very slim frame would be enormous: what can't be seen is cut off first.
+    """
+    return round(256 * size / 224), (min(width, 4 * height), min(height, 4 * width))
 
 
 def _crop_centre(frame: Frame, width: int, height: int) -> Frame:

@@ -28,6 +28,11 @@ Exit codes: 0 ok, 1 a bug, 2 usage, 3 video, 4 unknown name, 5 transfer, cache o
 
 
 COMMANDS = {
+    "annotate": LazyCommand(
+        "i3d.cli.annotate",
+        "annotate_command",
+        "Write the video with what happens drawn on it.",
+    ),
     "classify": LazyCommand(
         "i3d.cli.classify",
         "classify_command",
@@ -44,6 +49,16 @@ COMMANDS = {
         "List the labels that a model knows, each after its number.",
     ),
     "model": LazyCommand("i3d.cli.model", "model_group", "Fetch, check and keep models."),
+    "preview": LazyCommand(
+        "i3d.cli.preview",
+        "preview_command",
+        "Write exactly what the model sees of a video, as a GIF or a sheet of pictures.",
+    ),
+    "report": LazyCommand(
+        "i3d.cli.report",
+        "report_command",
+        "Write a page about a video, or about many: labels, timeline, pictures, the video itself.",
+    ),
     "timeline": LazyCommand(
         "i3d.cli.timeline",
         "timeline_command",

@@ -14,7 +14,7 @@ from i3d.errors import ExitCode, I3DError, OutputError, UserInterruptError
 from i3d.report.escaping import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class ErrorGroup(click.Group):
@@ -92,6 +92,12 @@ def show_error(error: I3DError) -> None:
 def show_warning(sentence: str) -> None:
     """Print a warning to standard error."""
     _say(f"{click.style('Warning:', fg='yellow')} {printable(sentence)}")
+
+
+def show_warnings(video: str, warnings: Iterable[str]) -> None:
+    """Print what should be known of a video's result."""
+    for warning in warnings:
+        show_warning(f"{video}: {warning}.")
 
 
 def show_note(sentence: str) -> None:

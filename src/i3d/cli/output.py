@@ -6,14 +6,14 @@ import errno
 import io
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from i3d.errors import OutputError, UsageError
+from i3d.errors import I3DError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -124,11 +124,55 @@ class Output:
             self._temporary.unlink(missing_ok=True)
 
     def _cannot_write(self, error: OSError) -> OutputError:
-        where = "standard output" if self._target is None else str(self._target)
-        return OutputError(
-            f"The result cannot be written to {where}: {error.strerror or error}.",
-            hint="Make room on the disk, or write to another place.",
+        return _cannot_write(
+            "standard output" if self._target is None else str(self._target), error
         )
+
+
+@contextmanager
+def written_beside(path: str, inputs: Iterable[str] = ()) -> Iterator[Path]:
+    """A file that a library writes by its path, such as a video: it appears when it is whole.
+
+    Args:
+        path: The file.
+        inputs: Files that must not be overwritten.
+
+    Yields:
+        A private path in the same folder with the same suffix, where no file is yet. What lies
+        there at the end of the block gets the file's name; where the block fails, it is removed,
+        and a file that was there before stays as it was.
+
+    Raises:
+        UsageError: `path` is standard output, a device or a folder, lies in a folder that does not
+            exist, or is an input.
+        OutputError: The file can't be written: what the block raises as an `OSError`, too.
+    """
+    import secrets  # here, for most commands write to standard output
+
+    target = Path(path)
+    if not is_plain_file(path):
+        if target.is_dir():
+            check_target(target, inputs)
+        raise UsageError(
+            f"The output {path} is no file.",
+            hint="Pictures and videos are written to a file: give it a name.",
+        )
+    check_target(target, inputs)
+    target = Path(os.path.realpath(target))  # a link stays a link: what it points to is written
+    private = target.with_name(f".i3d-{secrets.token_hex(8)}{target.suffix}")
+    try:
+        private.open("xb").close()  # a folder that can't be written is told before the work
+        private.unlink()
+        yield private
+        private.chmod(_usual_mode(target))
+        private.replace(target)
+    except OSError as error:
+        if isinstance(error, I3DError) and not isinstance(error, OutputError):
+            raise  # a video that is missing, say
+        raise _cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            private.unlink(missing_ok=True)
 
 
 def format_of(output: str | None, formats: Collection[str]) -> str:
@@ -143,6 +187,13 @@ def format_of(output: str | None, formats: Collection[str]) -> str:
     """
     suffix = "" if output is None else Path(output).suffix.lower().lstrip(".")
     return suffix if suffix in formats else "table"
+
+
+def _cannot_write(where: str, error: OSError) -> OutputError:
+    return OutputError(
+        f"The result cannot be written to {where}: {error.strerror or error}.",
+        hint="Make room on the disk, or write to another place.",
+    )
 
 
 def _prepare_stdout(*, utf8: bool) -> None:

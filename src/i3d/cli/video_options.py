@@ -15,20 +15,56 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from i3d.batch import ScoreSettings
+    from i3d.recipes import Recipe
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
-def video_options(command: Command) -> Command:
-    """`--recipe`, `--fps`, `--input-range`, `--start`, `--end`, `--max-frames`, `--image-fps`.
+def clip_options(command: Command) -> Command:
+    """`--recipe`, `--fps`, `--start`, `--end`, `--max-frames`, `--image-fps`.
 
-    And `--max-memory` and `--save-scores`. `score_settings` takes their values.
+    `clip_settings` takes their values.
     """
-    for option in reversed(_OPTIONS):
+    for option in reversed((*_RECIPE_OPTIONS, *_SPAN_OPTIONS)):
         command = option(command)
     return command
+
+
+def video_options(command: Command) -> Command:
+    """Those of `clip_options`, `--input-range`, `--max-memory` and `--save-scores`.
+
+    `score_settings` takes their values.
+    """
+    for option in reversed((*_RECIPE_OPTIONS, _INPUT_RANGE, *_SPAN_OPTIONS, *_SCORE_OPTIONS)):
+        command = option(command)
+    return command
+
+
+def clip_settings(options: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
+    """Take the values of `clip_options` out of a command's options.
+
+    Args:
+        options: All options by their names; those that are taken are removed.
+
+    Returns:
+        The recipe with what was changed of it, and the part of the video, as `ClipReader` takes it.
+
+    Raises:
+        click.BadParameter: Two of them contradict each other.
+        UsageError: One of them makes no sense.
+    """
+    start, end = options["start_seconds"], options["end_seconds"]
+    if end is not None and end <= start:
+        raise click.BadParameter("must come after --start.", param_hint="--end")
+    recipe = with_overrides(  # a wrong value is told now, not after a model was loaded
+        get_recipe(options.pop("recipe")),
+        fps=options.pop("fps"),
+        input_range=options.pop("input_range", None),
+    )
+    names = ("start_seconds", "end_seconds", "max_frames", "image_fps")
+    return recipe, {name: options.pop(name) for name in names}
 
 
 def score_settings(options: dict[str, Any], *, in_windows: bool = False) -> ScoreSettings:
@@ -42,24 +78,11 @@ def score_settings(options: dict[str, Any], *, in_windows: bool = False) -> Scor
         click.BadParameter: Two of them contradict each other.
         UsageError: One of them makes no sense.
     """
-    start, end = options.pop("start_seconds"), options.pop("end_seconds")
-    if end is not None and end <= start:
-        raise click.BadParameter("must come after --start.", param_hint="--end")
-    recipe = with_overrides(  # a wrong value is told now, not after a model was loaded
-        get_recipe(options.pop("recipe")),
-        fps=options.pop("fps"),
-        input_range=options.pop("input_range"),
-    )
+    recipe, span = clip_settings(options)
     from i3d.batch import ScoreSettings
 
     return ScoreSettings(
-        recipe,
-        start_seconds=start,
-        end_seconds=end,
-        max_frames=options.pop("max_frames"),
-        image_fps=options.pop("image_fps"),
-        in_windows=in_windows,
-        max_memory=options.pop("max_memory"),
+        recipe, **span, in_windows=in_windows, max_memory=options.pop("max_memory")
     )
 
 
@@ -112,7 +135,7 @@ def _parse_memory(ctx: click.Context, param: click.Parameter, value: str) -> int
     return int(float(found[1]) * _UNITS[found[2]])
 
 
-_OPTIONS = (
+_RECIPE_OPTIONS = (
     click.option(
         "--recipe",
         type=click.Choice(list(RECIPES)),
@@ -128,12 +151,16 @@ _OPTIONS = (
         metavar="N|native",
         help="Thin denser videos to N frames per second, or use every frame (native).",
     ),
-    click.option(
-        "--input-range",
-        type=(float, float),
-        metavar="LOW HIGH",
-        help="What black and white are fed as, in place of what the model wants.",
-    ),
+)
+
+_INPUT_RANGE = click.option(
+    "--input-range",
+    type=(float, float),
+    metavar="LOW HIGH",
+    help="What black and white are fed as, in place of what the model wants.",
+)
+
+_SPAN_OPTIONS = (
     click.option(
         "--start",
         "start_seconds",
@@ -164,6 +191,9 @@ _OPTIONS = (
         metavar="N",
         help="Frame rate of a folder of images.",
     ),
+)
+
+_SCORE_OPTIONS = (
     click.option(
         "--max-memory",
         callback=_parse_memory,

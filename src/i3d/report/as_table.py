@@ -92,7 +92,7 @@ class TableReport:
         console.print(table)
         if prediction.truth is not None:
             console.print()
-            console.print(Text(f"  {_true(prediction)}", style="dim"), soft_wrap=True)
+            console.print(Text(f"  {truth_text(prediction)}", style="dim"), soft_wrap=True)
         lines = [line.rstrip() for line in stream.getvalue().splitlines()]
         return "\n".join(lines) + "\n"
 
@@ -115,7 +115,7 @@ def bar(fraction: float, width: int, *, unicode: bool) -> str:
     return "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
 
 
-def _true(prediction: Prediction) -> str:
+def truth_text(prediction: Prediction) -> str:
     """What a video is known to show, and where the model puts that."""
     truth = prediction.truth
     assert truth is not None  # the caller looked

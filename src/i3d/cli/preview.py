@@ -1,0 +1,184 @@
+"""`i3d preview`: exactly what the model sees of a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from i3d.cli.completion import complete_files
+from i3d.cli.errors import show_note, show_warnings
+from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.output import written_beside
+from i3d.cli.terminal import libraries_silenced, progress_on_terminal
+from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.cli.video_options import check_names, clip_options, clip_settings
+from i3d.errors import UsageError
+
+if TYPE_CHECKING:
+    from i3d.previews import Preview, PreviewFormat
+    from i3d.results import VideoInfo
+    from i3d.transforms import Frame
+
+_FORMATS: dict[str, PreviewFormat] = {
+    "gif": "gif",
+    "webp": "webp",
+    "apng": "apng",
+    "mp4": "mp4",
+    "png": "png",
+}
+
+EPILOG = """\
+\b
+Examples:
+  i3d preview clip.avi -o clip.gif
+  i3d preview clip.avi -o sheet.png                (a sheet, with the crop drawn in)
+  i3d preview match.mp4 --start 60 --end 70 -o part.mp4
+  i3d preview clip.avi --recipe deepmind -o exact.webp
+"""
+
+
+@click.command("preview", epilog=EPILOG)
+@click.argument("video", metavar="VIDEO", shell_complete=complete_files)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    shell_complete=complete_files,
+    help="The picture: .gif; .webp or .apng, pixel by pixel what the model is fed; .mp4; .png for "
+    "a sheet.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list(_FORMATS)),
+    help="Default: by the suffix of -o.",
+)
+@click.option(
+    "--every",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Show every Nth frame. Default: all; where there are more than 500, every 2nd, 4th, ... "
+    "of them, but all in an .mp4; 20 on a sheet.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=1, max=512),
+    metavar="N",
+    help="Height and width in pixels that the model wants. Default: the recipe's, I3D's 224.",
+)
+@clip_options
+@offline_option
+@verbose_option
+def preview_command(
+    video: str,
+    output: str,
+    format_name: PreviewFormat | None,
+    every: int | None,
+    size: int | None,
+    verbose: bool,
+    **options: Any,
+) -> None:
+    """Write exactly what the model sees of a video, as a GIF or a sheet of pictures.
+
+    The frames are those that are fed to a model with the same options: thinned, turned, cut and
+    resized, each shown as long as in the video. No model is needed. The video may be a folder of
+    images, or a clip of UCF101 (ucf:NAME).
+    """
+    check_names(output=output)
+    format_name = format_name or _format_of(output)
+    recipe, span = clip_settings(options)
+    size = size or recipe.size
+    clips = find_clips([video] if is_clip_name(video) else [])
+    for name, several in clips.items():
+        if len(several) > 1:
+            raise UsageError(
+                f"{name} means {len(several)} clips, and a preview shows one.",
+                hint=f"Choose one of them, such as ucf:{several[0].name}.",
+            )
+    progress = progress_on_terminal()
+    with libraries_silenced(verbose=verbose):
+        for path, error in fetch_named_clips(clips, progress).get(video, ()):
+            if error is not None:
+                raise error
+            video = path
+        from i3d.clips import ClipReader
+        from i3d.previews import write_preview
+
+        with ClipReader(video, recipe, size, **span) as reader:
+            reader.wait()
+            original = _first_frame(video, recipe.fps, span) if format_name == "png" else None
+            with written_beside(output, inputs=[video]) as private:
+                preview = write_preview(
+                    private, reader, format_name, every=every, original=original, progress=progress
+                )
+                num_bytes = private.stat().st_size
+            info = reader.video
+        if every is None and preview.one_in > 1:
+            show_note(
+                f"One in {preview.one_in} of the clip's {preview.clip.num_frames} frames is shown: "
+                "--every 1 shows all, and so does an .mp4."
+            )
+        _tell(info, preview, output, num_bytes, format_name)
+
+
+def _format_of(output: str) -> PreviewFormat:
+    suffix = Path(output).suffix.lower().lstrip(".")
+    if suffix not in _FORMATS and output != "-":
+        known = ", ".join(f".{name}" for name in _FORMATS)
+        raise UsageError(
+            f"The output {output} ends in none of {known}.",
+            hint="Change its name, or say which one it is: --format gif.",
+        )
+    return _FORMATS.get(suffix, "gif")
+
+
+def _first_frame(video: str, fps: float | None, span: dict[str, Any]) -> Frame:
+    """The clip's first frame before it is cut: (height, width, 3) uint8 BGR, upright."""
+    from i3d.loader import VideoReader
+
+    with VideoReader(video, fps=fps, **{**span, "max_frames": 1}) as reader:
+        return next(iter(reader)).image
+
+
+def _tell(
+    video: VideoInfo, preview: Preview, output: str, num_bytes: int, format_name: PreviewFormat
+) -> None:
+    """Say what should be known of the preview."""
+    clip = preview.clip
+    show_warnings(video.path, _warnings_of(video))
+    if clip.num_frames_fed > clip.num_frames:
+        show_note(
+            f"The clip has {_frames(clip.num_frames)}, shown once. I3D is fed them "
+            f"{clip.num_frames_fed / clip.num_frames:.2g} times over, {clip.num_frames_fed} in all."
+        )
+    if preview.num_left_out:
+        show_note(
+            f"{_frames(preview.num_left_out)} left out, for .{format_name} cannot show pictures so "
+            "close to each other: an .mp4 can."
+        )
+    seconds = clip.end_seconds - clip.start_seconds
+    megabytes = num_bytes / 1e6
+    size = f"{megabytes:.1f} MB" if megabytes >= 0.1 else f"{num_bytes / 1e3:.1f} kB"
+    show_note(f"{_frames(preview.num_frames)}, {seconds:.1f} s, {size}: {output}")
+
+
+def _warnings_of(video: VideoInfo) -> list[str]:
+    warnings = []
+    if video.ended_early:
+        warnings.append(
+            f"decoded {video.num_frames_decoded} frames: the file is cut off or damaged, and what "
+            "could be decoded is shown"
+        )
+    if video.num_frames_damaged:
+        total = video.num_frames_decoded + video.num_frames_damaged
+        warnings.append(
+            f"{video.num_frames_damaged} of {total} images could not be read and were left out"
+        )
+    return warnings
+
+
+def _frames(count: int) -> str:
+    return "1 frame" if count == 1 else f"{count} frames"
