@@ -143,6 +143,37 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(
     assert names_in(tmp_path) == ["clip.mp4", "folder.mp4", "link.mp4"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a folder that not even root can write")
+def test_a_folder_that_cannot_be_written_is_told_before_the_model_runs(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("i3d.cli.timeline_options.TimelineQuestion.answer", None)
+    result = annotate(clip, "-o", "/proc/out.mp4")
+    assert result.exit_code == 5, result.stderr
+    assert "cannot be written to /proc/out.mp4" in result.stderr
+
+
+def test_what_else_cannot_be_written_is_not_taken_for_the_video(clip: Path, tmp_path: Path) -> None:
+    result = annotate(clip, "-o", tmp_path / "out.mp4", "--save-scores", clip)
+    assert result.exit_code == 5
+    assert "The folder of scores" in result.stderr
+    assert "Give --save-scores a folder." in result.stderr
+
+
+def test_how_to_get_an_encoder_is_told(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("i3d.video_writer._ENCODERS", ("no_such_encoder",))
+    result = annotate(clip, "-o", tmp_path / "out.mp4")
+    assert result.exit_code == 5
+    assert "pip install" in result.stderr
+
+
+def test_one_frame_is_told_as_one(tmp_path: Path) -> None:
+    folder = videos.image_folder(tmp_path / "images", 1)
+    assert ", 1 frame, no audio" in annotate(folder, "-o", tmp_path / "out.mp4").stderr
+
+
 def test_a_video_that_is_not_there_leaves_the_old_output(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_text("what was there before")

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
+from i3d.batch import Batch, ScoreSettings
+from i3d.classifier.lazy import LazyClassifier
 from i3d.cli import cli
+from i3d.clips import ClipReader, NotWantedError
+from i3d.errors import VideoDecodeError
+from i3d.recipes import get_recipe
+from i3d.scores import ScoreStore
 
 import videos
 from conftest import SOURCE
@@ -209,6 +216,91 @@ def test_a_video_that_has_changed_is_done_again_and_one_that_was_touched_is_not(
     assert len(lines("r.jsonl")) == 4
 
 
+def test_results_of_videos_that_are_not_there_at_the_moment_stay(folder: Path) -> None:
+    i3d("classify", folder / "part0", "-o", "r.jsonl")
+    Path("list").write_text("\n".join(paths("r.jsonl")))
+    before = Path("r.jsonl").read_bytes()
+    folder.rename("elsewhere")
+    result = i3d("classify", "--from", "list", "-o", "r.jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert "clip0.avi and 3 more cannot be found or read now" in result.stderr
+    assert Path("r.jsonl").read_bytes() == before
+    result = i3d("classify", folder / "part0" / "clip0.avi", "-o", "r.jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert "clip0.avi cannot be found or read now" in result.stderr
+    assert Path("r.jsonl").read_bytes() == before
+
+
+def test_a_folder_that_was_emptied_keeps_its_result(folder: Path) -> None:
+    frames = Path("frames")
+    frames.mkdir()
+    for number in range(9):
+        videos.write_image(frames / f"{number}.png", videos.numbered_image(number))
+    assert i3d("classify", frames, "-o", "r.jsonl").exit_code == 0
+    before = Path("r.jsonl").read_bytes()
+    shutil.rmtree(frames)
+    frames.mkdir()
+    assert i3d("classify", frames, "-o", "r.jsonl").exit_code == 0
+    assert Path("r.jsonl").read_bytes() == before
+
+
+def test_the_failure_of_an_empty_folder_goes_when_there_are_videos_in_it(folder: Path) -> None:
+    later = Path("later/deeper")
+    later.mkdir(parents=True)
+    assert i3d("classify", "later/", "-o", "r.jsonl").exit_code == 3
+    assert paths("r.jsonl") == ["later/"]
+    shutil.copy(folder / "part0" / "clip0.avi", later)
+    assert i3d("classify", "later/", "-o", "r.jsonl").exit_code == 0
+    assert paths("r.jsonl") == ["later/deeper/clip0.avi"]
+
+
+def test_the_results_of_a_folder_are_no_video_of_it(folder: Path) -> None:
+    for _ in range(2):
+        options = ("--include", "*", "-o", folder / "part0" / "r.jsonl")
+        result = i3d("classify", folder / "part0", *options)
+        assert result.exit_code == 0, result.stderr
+    assert len(lines(folder / "part0" / "r.jsonl")) == 4
+
+
+def test_another_file_of_the_same_name_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "part0")
+    i3d("classify", "clip0.avi", "-o", "../r.jsonl")
+    monkeypatch.chdir("../part1")
+    shutil.copy("clip1.avi", "clip0.avi")
+    result = i3d("classify", ".", "-o", "../r.jsonl")
+    assert "made again" not in result.stderr  # "./clip0.avi" is another name
+    monkeypatch.chdir("../part2")
+    shutil.copy("clip2.avi", "clip0.avi")
+    result = i3d("classify", "clip0.avi", "-o", "../r.jsonl")
+    assert "1 earlier result is made again: the file has changed" in result.stderr
+
+
+def test_a_video_that_failed_before_it_was_whole_is_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Decoding is ahead of the model: a copy may be finished between a failure and its turn."""
+    whole = (folder / "part0" / "clip0.avi").read_bytes()
+    late = folder / "part0" / "clip0.avi"
+    late.write_bytes(whole[:3000])
+    wait = ClipReader.wait
+
+    def finish_the_copy(self: ClipReader) -> None:
+        try:
+            wait(self)
+        except VideoDecodeError:
+            late.write_bytes(whole)
+            raise
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClipReader, "wait", finish_the_copy)
+        assert i3d("classify", folder / "part0", "-o", "r.jsonl").exit_code == 7
+    result = i3d("classify", folder / "part0", "-o", "r.jsonl")
+    assert result.exit_code == 0, result.stderr
+    assert {line["status"] for line in lines("r.jsonl")} == {"ok"}
+
+
 def test_a_failure_of_the_file_is_kept_and_others_are_tried_again(folder: Path) -> None:
     names = [*(f"videos/{name}" for name in BAD), "videos/gone.avi", "videos/part0/clip0.avi"]
     result = i3d("classify", *names, "-o", "r.jsonl")
@@ -283,7 +375,12 @@ def test_a_video_in_the_place_of_the_results_is_not_touched(folder: Path) -> Non
     assert "would be overwritten" in result.stderr
     result = i3d("classify", folder / "part1", "-o", one, "--format", "jsonl")
     assert result.exit_code == 2
+    for format_name in ("json", "table"):
+        result = i3d("classify", folder, "-o", one, "--format", format_name)
+        assert result.exit_code == 2
+        assert "would be overwritten" in result.stderr
     assert one.read_bytes() == before
+    assert not list(one.parent.glob(".*"))
 
 
 # Processes
@@ -492,6 +589,29 @@ def test_kept_scores_of_another_recipe_or_span_are_not_taken(
     (found,) = json.loads(i3d("classify", one, *kept, *option).stdout)["results"]
     assert found | {"file": None} == fresh
     assert len(list(Path("kept").iterdir())) == 2
+
+
+def test_closing_does_not_wait_until_large_files_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, stopped = threading.Event(), threading.Event()
+
+    def read_for_ever(path: str, *, is_wanted: Callable[[], bool]) -> None:
+        reading.set()
+        for _ in range(1000):
+            if not is_wanted():
+                stopped.set()
+                raise NotWantedError
+            time.sleep(0.01)
+
+    monkeypatch.setattr("i3d.batch.describe_file", read_for_ever)
+    model = LazyClassifier("camera-motion", labels=None, engine="auto", precision="float32")
+    settings = ScoreSettings(get_recipe("standard"))
+    batch = Batch([("a.avi", None)], model, settings, store=ScoreStore("scores"))
+    batch._open_until(0)
+    reading.wait()
+    batch.close()
+    assert stopped.is_set()
 
 
 def test_damaged_scores_are_made_again(folder: Path) -> None:

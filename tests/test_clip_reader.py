@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import hashlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from i3d.clips import NotWantedError, describe_file
 from i3d.clips import reader as clips
 from i3d.clips.reader import FRAMES_AHEAD, ClipReader
 from i3d.errors import (
@@ -51,6 +54,43 @@ def wait_until(condition: Any) -> None:
     """Until something that must happen has happened."""
     while not condition():
         time.sleep(0.005)
+
+
+# Which file it was
+
+
+def test_a_file_that_was_replaced_while_it_was_decoded_has_no_answer(tmp_path: Path) -> None:
+    path = videos.write_video(tmp_path / "clip.avi", num_frames=FRAMES_AHEAD + 50)
+    with ClipReader(path, STANDARD, 32, identify=True) as reader:
+        reader.wait()  # the thread waits with the file open, as more is decoded than it may hold
+        other = videos.write_video(tmp_path / "other.avi", num_frames=9)
+        path.write_bytes(other.read_bytes()) if os.name == "nt" else other.replace(path)
+        with pytest.raises(VideoDecodeError, match="was written to while it was read"):
+            list(reader.frames())
+        assert reader.file is None
+
+
+def test_a_failure_is_that_of_the_file_as_it_was_then(tmp_path: Path) -> None:
+    path = videos.not_a_video(tmp_path / "clip.avi")
+    content = path.read_bytes()
+    with ClipReader(path, STANDARD, 32, identify=True) as reader:
+        with pytest.raises(VideoDecodeError):
+            reader.wait()
+        path.write_bytes(b"whole by now")
+        assert reader.file is not None
+        assert reader.file.sha256 == hashlib.sha256(content).hexdigest()
+    with ClipReader(tmp_path / "none.avi", STANDARD, 32, identify=True) as reader:
+        with pytest.raises(VideoNotFoundError):
+            reader.wait()
+        assert reader.file is None
+
+
+def test_closing_ends_the_reading_of_a_large_file(video: Path) -> None:
+    answers = iter([True, False])
+    large = video.with_name("large")
+    large.write_bytes(bytes(4 * 2**20))
+    with pytest.raises(NotWantedError):
+        describe_file(large, is_wanted=lambda: next(answers))
 
 
 # What is read

@@ -127,6 +127,12 @@ def test_2_usage(run_i3d: RunI3D, tmp_path: Path, arguments: list[str], sentence
     assert [path.name for path in tmp_path.iterdir()] == ["clip.avi"], "nothing is left behind"
 
 
+@pytest.mark.parametrize("option", [("--timeout", "nan"), ("--max-memory", "9" * 400)])
+def test_2_numbers_that_are_none(run_i3d: RunI3D, option: tuple[str, str]) -> None:
+    process = run_i3d("classify", "clip.avi", "--model", "camera-motion", *option)
+    assert_failed(process, 2, option[0], "is not a")
+
+
 # 3
 
 
@@ -250,6 +256,16 @@ def test_5_a_cache_that_cannot_be_written(run_i3d: RunI3D, tmp_path: Path) -> No
     clip = videos.write_video(tmp_path / "clip.avi")
     process = run_i3d("classify", clip, environment={"I3D_CACHE_DIR": "/dev/null/cache"})
     assert_failed(process, 5, "cache folder /dev/null/cache", "I3D_CACHE_DIR")
+
+
+@posix_only
+@pytest.mark.parametrize("command", ["classify", "timeline", "report", "preview"])
+def test_5_a_name_that_the_system_refuses(run_i3d: RunI3D, tmp_path: Path, command: str) -> None:
+    clip = videos.write_video(tmp_path / "clip.avi")
+    suffix = {"report": ".html", "preview": ".gif"}.get(command, ".json")
+    model = () if command == "preview" else ("--model", "camera-motion")
+    process = run_i3d(command, clip, *model, "-o", tmp_path / ("x" * 300 + suffix))
+    assert_failed(process, 5, "cannot be written to", "File name too long")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

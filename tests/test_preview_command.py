@@ -224,6 +224,18 @@ def test_an_output_that_cannot_be_is_refused(tmp_path, monkeypatch, output, sent
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.gif", "folder.gif"]
 
 
+@pytest.mark.parametrize("name", ["img2.png", "new.png", "new.webp"])
+def test_a_picture_never_gets_among_the_images_that_are_the_video(tmp_path, name):
+    folder = videos.image_folder(tmp_path / "images", 3)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    result = preview(folder, "-o", folder / name)
+
+    assert result.exit_code == 2
+    assert "would be one of the images" in message(result)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_missing_video_is_told_and_the_old_preview_stays(tmp_path):
     output = tmp_path / "out.gif"
     output.write_bytes(b"what was there before")

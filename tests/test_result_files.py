@@ -36,7 +36,7 @@ from conftest import SOURCE
 from damage import closed, largest_file, small_filesystem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 SETTINGS = "5" * 64
 OTHER_SETTINGS = "6" * 64
@@ -268,12 +268,47 @@ def test_files_of_something_else_are_refused(tmp_path: Path, format_name: str) -
             assert "does not hold results" in refusal(path, format_name, again=again).message
 
 
+@pytest.mark.parametrize(
+    "saved",
+    [
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: b"\xef\xbb\xbf" + text.replace(b",", b";").replace(b"\n", b"\r\n"),
+        lambda text: b"\n".join(
+            b",".join(b'"%b"' % field for field in line.split(b",")) for line in text.splitlines()
+        ),
+    ],
+    ids=["line ends", "byte order mark", "semicolons", "quotes"],
+)
+def test_a_file_that_a_spreadsheet_has_saved_is_refused_and_can_be_made_again(
+    tmp_path: Path, saved: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "results"
+    path.write_bytes(saved(whole("csv", FOUR)))
+    before = path.read_bytes()
+    assert "that another program has saved since" in refusal(path, "csv").message
+    assert path.read_bytes() == before
+    write(path, "csv", FOUR, again=True)
+    assert path.read_bytes() == whole("csv", FOUR)
+
+
 def test_places_where_no_file_can_grow(tmp_path: Path) -> None:
     assert "is a folder" in refusal(tmp_path).message
     assert "does not exist" in refusal_of(tmp_path / "no" / "results").message
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")
         assert "is not a file" in refusal_of(tmp_path / "pipe").message
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a folder that somebody is in")
+def test_a_current_folder_that_was_removed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(OutputError, match=r"cannot be written to r\.jsonl"):
+        opened(Path("r.jsonl"))
 
 
 def refusal_of(path: Path) -> I3DError:

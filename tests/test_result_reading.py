@@ -304,3 +304,13 @@ def test_a_result_of_a_newer_kind_is_no_torn_one(tmp_path: Path) -> None:
     line = json.dumps({"schema": "i3d.prediction/2", "status": "ok"})
     path.write_text(path.read_text("utf-8") + line, "utf-8")
     assert "Line 5 of" in refused(path)
+
+
+@pytest.mark.parametrize("format_name", ["jsonl", "json", "csv"])
+def test_a_time_that_no_video_has_is_damage(tmp_path: Path, format_name: str) -> None:
+    path = written(tmp_path, format_name)
+    text = path.read_text("utf-8")
+    assert "4.64" in text
+    text = text.replace("4.640", "4.64").replace("4.64", "1e308")
+    path.write_text(text, "utf-8", newline="\n")
+    assert "is damaged" in refused(path)

@@ -184,6 +184,19 @@ def test_a_better_label_that_is_not_on_takes_nothing() -> None:
     assert spans(make_timeline(with_scores(rows, "ab"), RAW)) == [("a", 0, 1.5)]
 
 
+def test_what_another_label_cuts_off_is_a_segment_only_if_it_reaches_the_minimal_score() -> None:
+    rows = [[0.3, 0.1]] * 6 + [[0.3, 0.65]] * 4 + [[0.6, 0.1]] * 4
+    found = spans(make_timeline(with_scores(rows, ("a", "b")), RAW))
+    assert found == [("b", 3, 5), ("a", 5, 7)]
+    # Without the other label it is one segment: then its beginning is a part of what reaches it.
+    alone_there = [[a, 0.1] for a, _ in rows]
+    assert spans(make_timeline(with_scores(alone_there, ("a", "b")), RAW)) == [("a", 0, 7)]
+    # What goes to the next best makes that one's segment longer.
+    rows = [[0.3, 0.28]] * 6 + [[0.3, 0.65]] * 4 + [[0.6, 0.1]] * 4
+    found = spans(make_timeline(with_scores(rows, ("a", "b")), RAW))
+    assert found == [("b", 0, 5), ("a", 5, 7)]
+
+
 def test_labels_that_were_asked_for_stand_each_for_themselves() -> None:
     rows = [[0.6, 0.3], [0.5, 0.4], [0.4, 0.5], [0.3, 0.6], [0.1, 0.8]]
     followed = replace(RAW, labels=("b", "a"))

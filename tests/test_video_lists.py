@@ -8,10 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from i3d import video_lists
 from i3d.decoders import open_decoder
 from i3d.errors import UsageError, VideoDecodeError, VideoError, VideoNotFoundError
 from i3d.video_lists import VIDEO_SUFFIXES, Listed, list_videos, read_list
@@ -333,6 +334,27 @@ def test_what_is_no_list_is_refused(
         read_list("-")
     shown = "Standard input" if sentence.startswith("{}") else "standard input"
     assert caught.value.message == sentence.format(shown)
+
+
+class _Endless(io.RawIOBase):
+    """What `yes a.mp4` writes."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = (b"a.mp4\n" * len(buffer))[: len(buffer)]
+        return len(buffer)
+
+
+def test_a_list_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_lists, "_MAX_LIST", 2**20)
+    stdin = SimpleNamespace(buffer=io.BufferedReader(_Endless()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(UsageError, match="Standard input is not a list of names"):
+        read_list("-")
+    stdin.buffer = io.BytesIO(b"a.mp4\n" * 2**17)
+    assert len(read_list("-")) == 2**17
 
 
 def test_a_list_that_cannot_be_read_is_told(

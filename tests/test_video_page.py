@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from i3d.classifier import predict
 from i3d.cli import cli
-from i3d.errors import VideoNotFoundError
+from i3d.errors import OutputError, VideoNotFoundError
 from i3d.loader import VideoReader
 from i3d.page_media import Playable, Still, find_playable, take_stills
 from i3d.report.escaping import printable
@@ -29,6 +29,7 @@ from i3d.results import ClipInfo, TimelineSettings
 from i3d.timeline import make_timeline
 from test_timeline import video_scores
 
+import sounds
 import videos
 
 if TYPE_CHECKING:
@@ -309,9 +310,36 @@ def test_what_can_be_played_is_what_was_asked_for(tmp_path: Path) -> None:
     assert of_images.mp4 is not None
 
 
+def test_a_linked_video_that_starts_late_is_sought_later(tmp_path: Path) -> None:
+    path = sounds.video_with_sound(tmp_path / "clip.mp4", picture_from=0.48)
+    clip = ClipInfo(75, 75, 0.0, 3.0, 25.0)
+    linked = find_playable(os.fspath(path), clip, "auto", tmp_path)
+    assert linked is not None
+    assert linked.offset_seconds == pytest.approx(-0.48, abs=1e-3)
+    copied = find_playable(os.fspath(path), clip, "embed", tmp_path)
+    assert copied is not None
+    assert copied.offset_seconds == 0
+
+
+def test_a_copy_that_has_no_room_is_told_of_where_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = os.fspath(videos.write_mp4(tmp_path / "clip.mp4", [videos.noise_image(1)] * 3))
+    clip = ClipInfo(3, 3, 0.0, 0.12, 25.0)
+    folder = os.fspath(videos.image_folder(tmp_path / "images", 3))
+    monkeypatch.setattr("tempfile.tempdir", os.fspath(tmp_path / "none"))
+    assert find_playable(folder, clip, "auto", tmp_path) is None
+    with pytest.raises(OutputError, match=r"No copy of .*clip\.mp4 can be made") as caught:
+        find_playable(path, clip, "embed", tmp_path)
+    assert os.fspath(tmp_path / "none") in (caught.value.hint or "")
+
+
 def test_a_video_that_is_gone_is_told(tmp_path: Path) -> None:
+    gone, clip = os.fspath(tmp_path / "gone.mp4"), ClipInfo(1, 1, 0.0, 1.0, 25.0)
     with pytest.raises(VideoNotFoundError):
-        take_stills(os.fspath(tmp_path / "gone.mp4"), ClipInfo(1, 1, 0.0, 1.0, 25.0))
+        take_stills(gone, clip)
+    with pytest.raises(VideoNotFoundError):
+        find_playable(gone, clip, "embed", tmp_path)
 
 
 # The command

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
 import pytest
 
-from i3d.page_media import Playable, Still
-from i3d.results import TimelineSettings
+from i3d.page_media import Playable, Still, find_playable
+from i3d.results import ClipInfo, TimelineSettings
 from i3d.video_writer import VideoWriter
 from test_timeline import video_scores
 from test_video_page import HOSTILE, blocks, page_of
 
+import sounds
 import videos
 
 if TYPE_CHECKING:
@@ -222,6 +223,11 @@ def test_light_dark_and_print(tmp_path: Path, open_page: OpenPage) -> None:
         color = page.evaluate("getComputedStyle(document.body).backgroundColor")
         return sum(map(int, color[color.index("(") + 1 : -1].split(",")))
 
+    def switch(page: Page, scheme: Literal["dark", "light"]) -> None:
+        page.evaluate("document.querySelector('#chart canvas').dataset.old = ''")
+        page.emulate_media(color_scheme=scheme)
+        until(page, "!document.querySelector('#chart canvas[data-old]')")  # it is drawn anew
+
     light = open_page(path, color_scheme="light")
     dark = open_page(path, color_scheme="dark")
     assert background(light) > 600
@@ -230,11 +236,11 @@ def test_light_dark_and_print(tmp_path: Path, open_page: OpenPage) -> None:
     assert rgb(light, "--c0") in colors(light)
     assert rgb(dark, "--c0") != rgb(light, "--c0")
     # A change of the system's setting is followed.
-    dark.emulate_media(color_scheme="light")
+    switch(dark, "light")
     until(dark, "getComputedStyle(document.body).backgroundColor.includes('24')")
     assert rgb(light, "--c0") in colors(dark)
     # On paper it is light.
-    dark.emulate_media(color_scheme="dark")
+    switch(dark, "dark")
     dark.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert rgb(dark, "--c0") == rgb(light, "--c0")
     assert rgb(light, "--c0") in colors(dark)
@@ -298,6 +304,18 @@ def test_names_from_the_outside_stay_text(tmp_path: Path, open_page: OpenPage) -
     assert lane[0] == "</script><script>alert(1)</script>"
     assert len(lane) == len(HOSTILE)
     assert page.evaluate("document.scripts.length") == 3
+
+
+def test_a_label_without_an_end_leaves_the_other_scores_in_sight(
+    tmp_path: Path, open_page: OpenPage
+) -> None:
+    page = open_page(write_page(tmp_path, labels=("yoga", "run", "long " * 2000, "x" * 10_000)))
+    page.locator("#chart").scroll_into_view_if_needed()
+    page.mouse.move(*at(page, 2.0))
+    assert page.locator("#tooltip .row").count() == 4
+    box = page.locator("#tooltip").bounding_box()
+    assert box is not None
+    assert 40 < box["height"] < 300
 
 
 def test_a_page_of_one_step_and_of_no_pictures(tmp_path: Path, open_page: OpenPage) -> None:
@@ -384,6 +402,39 @@ def test_a_copy_of_a_part_is_sought_at_its_own_times(
     page.get_by_role("button", name="1:45.0").click()
     until(page, "document.getElementById('video').currentTime === 5")
     assert now(page) == 105
+
+
+def test_a_video_begins_where_the_part_begins_that_the_page_is_about(
+    tmp_path: Path, open_page: OpenPage, mp4: Path
+) -> None:
+    scores = video_scores(9.0 * np.eye(4).repeat(5, axis=0), LABELS, 5 + np.arange(21) / 2)
+    (tmp_path / mp4.name).write_bytes(mp4.read_bytes())
+    path = tmp_path / "page.html"
+    playable = Playable("./clip%20%231.mp4", None, 0.0)
+    path.write_text(page_of(scores, playable=playable), "utf-8")
+    page = open_page(path)
+    until(page, "document.getElementById('video').readyState >= 2")
+    until(page, "document.getElementById('video').currentTime === 5")
+    assert now(page) == 5
+
+
+def test_a_linked_video_whose_pictures_start_late_is_sought_at_the_right_moment(
+    tmp_path: Path, open_page: OpenPage
+) -> None:
+    source = sounds.video_with_sound(
+        tmp_path / "late.mp4", "aac", "libx264", seconds=8.0, picture_from=2.0, beeps=()
+    )
+    playable = find_playable(str(source), ClipInfo(200, 200, 0.0, 8.0, 25.0), "link", tmp_path)
+    page = open_page(write_page(tmp_path, playable=playable))
+    until(page, "document.getElementById('video').readyState >= 2")
+    page.get_by_role("button", name="0:05.0").click()
+    shown = """new Promise((resolve) => {
+        const video = document.getElementById('video');
+        video.requestVideoFrameCallback((_, frame) => resolve(frame.mediaTime));
+        video.currentTime += 0.001;
+    })"""
+    assert page.evaluate(shown) == pytest.approx(7, abs=0.05)  # 5 after the first picture
+    assert now(page) == pytest.approx(5, abs=0.05)
 
 
 def test_a_video_that_the_browser_cannot_play_gives_way_to_pictures(

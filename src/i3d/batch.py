@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -152,9 +153,11 @@ class Batch:
         """Number of the next video to open."""
         self._open: deque[Future[_Opened]] = deque()
         self._opener = ThreadPoolExecutor(num_ahead + 1, thread_name_prefix="i3d-open")
+        self._is_closed = threading.Event()
 
     def close(self) -> None:
         """Stop decoding. Safe to call twice."""
+        self._is_closed.set()
         self._opener.shutdown(wait=True, cancel_futures=True)
         while self._open:
             opened = self._open.popleft()
@@ -191,7 +194,7 @@ class Batch:
             # A model takes seconds to load: not for a video that can't be read.
             opened.reader.wait()
         except VideoError as error:
-            return Scored(path, error=error, file=opened.file or self._file(path))
+            return Scored(path, error=error, file=opened.file or opened.reader.file)
         self._find_model()
         classifier = self._model.classifier
         if opened.reader.size != self._size:
@@ -206,7 +209,7 @@ class Batch:
                 progress=self._progress,
             )
         except (VideoError, EngineError) as error:
-            return Scored(path, error=error, file=opened.file or self._file(path))
+            return Scored(path, error=error, file=opened.file or opened.reader.file)
         file = opened.file or opened.reader.file
         if self._store is not None and file is not None and looks_like(path, file):
             has_grid = classifier.predictor.engine.contract.stride is not None
@@ -253,10 +256,9 @@ class Batch:
         return replace(scores, video=video, model=model, recipe=recipe, labels=named.labels)
 
     def _file(self, path: str) -> FileInfo | None:
-        """Which file it is, if anybody asks and it can be read."""
-        if self._identify or self._store is not None:
-            with suppress(VideoError):
-                return describe_file(path)
+        """Which file it is, if it can be read."""
+        with suppress(VideoError):
+            return describe_file(path, is_wanted=lambda: not self._is_closed.is_set())
         return None
 
     def _close(self, opened: _Opened) -> None:

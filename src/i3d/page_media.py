@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from i3d.errors import OutputError
+from i3d.errors import I3DError, OutputError
 from i3d.loader import VideoReader
 from i3d.progress import NO_PROGRESS
 from i3d.sampling import ASSUMED_FPS, MAX_SANE_FPS
@@ -62,7 +62,8 @@ class Playable:
     mp4: bytes | None
     """A small copy."""
     offset_seconds: float
-    """The time of the original at which the copy begins."""
+    """What is added to the player's time for the time since the video's first picture: where a copy
+    begins; below 0 for a file whose pictures start after its clock, as those of some recorders."""
 
 
 def take_stills(
@@ -140,14 +141,24 @@ def find_playable(
     if choice == "none" or (choice == "link" and not linkable):
         return None
     if choice == "link":
-        return Playable(_link(Path(path), folder), None, 0.0)
+        from i3d.video_writer.source import picture_delay_seconds
+
+        return Playable(_link(Path(path), folder), None, 0.0 - picture_delay_seconds(path))
     limit = MAX_COPY_BYTES if choice == "auto" else None
     try:
         mp4 = _small_copy(path, clip, limit, image_fps, progress)
-    except OutputError:
-        if choice == "embed":
-            raise
-        return None  # the page can do without
+    except OSError as error:
+        if isinstance(error, I3DError) and not isinstance(error, OutputError):
+            raise  # the video is missing, say
+        if choice == "auto":
+            return None  # the page can do without
+        if isinstance(error, OutputError) and not error.strerror:
+            raise  # nothing here encodes it
+        raise OutputError(
+            f"No copy of {path} can be made for the page: {error.strerror or error}.",
+            hint=f"Make room in the folder of temporary files{_temporary_folder()}, or leave the "
+            "copy out: --video none.",
+        ) from error
     return None if mp4 is None else Playable(None, mp4, clip.start_seconds)
 
 
@@ -208,6 +219,13 @@ def _small_copy(
         if limit is not None and target.stat().st_size > limit:
             return None
         return target.read_bytes()
+
+
+def _temporary_folder() -> str:
+    try:
+        return f", {tempfile.gettempdir()}"
+    except OSError:  # there is none
+        return ""
 
 
 def _copy_size(image: Frame) -> tuple[int, int]:

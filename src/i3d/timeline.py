@@ -6,7 +6,8 @@
    flicker where it hovers around one of them.
 3. Of the labels that are on at a step, the one with the highest score has it. Labels that somebody
    asked for stand each for themselves.
-4. What one label has for too short a time goes to the next best.
+4. What one label has for too short a time, or where it does not reach the minimal score any more,
+   goes to the next best.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def make_timeline(
     of_candidates = probabilities[:, candidates]
     on = _lasting_runs(of_candidates, edges, settings.min_score, shortest)
     if asked is None:
-        on = _Contest(on, of_candidates, edges).winners(shortest)
+        on = _Contest(
+            on, of_candidates, edges, min_score=settings.min_score, shortest=shortest
+        ).winners()
     segments = [
         _segment(scores.labels, int(label), start, stop, probabilities, edges)
         for flags, label in zip(on.T, candidates, strict=True)
@@ -229,7 +232,9 @@ def _lasting_runs(
 class _Contest:
     """Labels that are on at the same time, of which one has each step.
 
-    Whoever has the shortest run loses it, until no run is too short. Of runs of the same length
+    Whoever has the shortest of the runs that can't be segments loses it, until there is none: those
+    that are too short, and those that never reach the minimal score, because another label has the
+    steps in which it was reached. Of runs of the same length
     the one with the lower mean score goes first, then the earlier one. Each step of it goes to the
     next best label that is on there, else to nobody; who has lost a step does not get it back, so
     that there is an end.
@@ -238,10 +243,23 @@ class _Contest:
         on: Where labels are on.
         scores: Their scores.
         edges: The times of the steps.
+        min_score: What a segment reaches.
+        shortest: What a segment lasts, in seconds.
     """
 
-    def __init__(self, on: StepFlags, scores: StepScores, edges: EdgeTimes) -> None:
+    def __init__(
+        self,
+        on: StepFlags,
+        scores: StepScores,
+        edges: EdgeTimes,
+        *,
+        min_score: float,
+        shortest: float,
+    ) -> None:
         self._on = on
+        self._scores = scores
+        self._min_score = min_score
+        self._shortest = shortest
         self._edges = edges.tolist()
         self._sums = np.vstack([np.zeros(on.shape[1]), np.cumsum(scores, axis=0)])
         order = np.argsort(np.where(on, -scores, np.inf), axis=1, kind="stable")
@@ -256,14 +274,14 @@ class _Contest:
         """End of each run -> its start."""
         self._queue: list[tuple[int, float, int, int, int]] = []
 
-    def winners(self, shortest: float) -> StepFlags:
+    def winners(self) -> StepFlags:
         """Where each label has what is on: at most one at each step."""
         for run in self._owned(0, len(self._rivals)):
-            self._add(*run, shortest)
+            self._add(*run)
         while self._queue:
             *_, start, stop, label = heapq.heappop(self._queue)
             if self._stops.get(start) == (stop, label):  # else it has grown since
-                self._take_away(start, stop, shortest)
+                self._take_away(start, stop)
         owned = np.zeros_like(self._on)
         for start, (stop, label) in self._stops.items():
             if label != _NOBODY:
@@ -279,17 +297,20 @@ class _Contest:
             start = found[-1][1]
         return found
 
-    def _add(self, start: int, stop: int, label: int, shortest: float) -> None:
+    def _add(self, start: int, stop: int, label: int) -> None:
         self._stops[start] = (stop, label)
         self._starts[stop] = start
+        if label == _NOBODY:
+            return
         seconds = self._edges[stop] - self._edges[start]
-        if label != _NOBODY and seconds < shortest - SAME_TIME_SECONDS:
+        is_short = seconds < self._shortest - SAME_TIME_SECONDS
+        if is_short or self._scores[start:stop, label].max() < self._min_score:
             mean = (self._sums[stop, label] - self._sums[start, label]) / (stop - start)
             # Rounded, so that equal ones are equal.
             ticks = round(seconds / SAME_TIME_SECONDS)
             heapq.heappush(self._queue, (ticks, round(float(mean), 9), start, stop, label))
 
-    def _take_away(self, start: int, stop: int, shortest: float) -> None:
+    def _take_away(self, start: int, stop: int) -> None:
         """Give each step of a run to the next best, and join what belongs together then."""
         for rivals in self._rivals[start:stop]:
             rivals.pop()
@@ -304,7 +325,7 @@ class _Contest:
             runs.append((stop, end, label))
         for label, group in groupby(runs, key=lambda run: run[2]):
             joined = list(group)
-            self._add(joined[0][0], joined[-1][1], label, shortest)
+            self._add(joined[0][0], joined[-1][1], label)
 
 
 def _segment(

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from i3d.errors import I3DError, UsageError, VideoDecodeError, VideoNotFoundError
 from i3d.names import natural_order
@@ -31,6 +31,10 @@ TypeScript: that is told when it is opened.
 
 _MAX_NAME = 2**15
 """No path is longer: 4096 bytes on Linux, 32,767 characters on Windows."""
+
+_MAX_LIST = 2**27
+"""No list is longer: 128 MiB, more than a million paths of 100 bytes. What a program writes without
+an end (`yes`) would take all memory."""
 
 _OF_WINDOWS = frozenset({"desktop.ini", "thumbs.db"})
 """Hidden files that Windows puts into folders of pictures."""
@@ -106,19 +110,18 @@ def read_list(source: str) -> list[str]:
         The names as they stand there, at least one.
 
     Raises:
-        UsageError: The file is missing, unreadable, a folder, empty, or no list of names.
+        UsageError: The file is missing, unreadable, a folder, empty, larger than any list, or no
+            list of names.
     """
     shown = "standard input" if source == "-" else source
     try:
         if source != "-":
             with Path(source).open("rb") as file:
-                data = file.read(_MAX_NAME)
-                if _is_list(data):
-                    data += file.read()
+                data = _read_list(file)
         elif sys.stdin is None:  # closed by the shell: `<&-`
             raise UsageError("The list cannot be read: standard input is closed.")
         else:
-            data = sys.stdin.buffer.read()
+            data = _read_list(sys.stdin.buffer)
     except OSError as error:
         raise UsageError(
             f"The list {shown} cannot be read: {error.strerror or error}.",
@@ -137,8 +140,16 @@ def read_list(source: str) -> list[str]:
     return names
 
 
+def _read_list(file: IO[bytes]) -> bytes:
+    """Read a file, or no more than shows that it is no list."""
+    data = file.read(_MAX_NAME)
+    return data + file.read(_MAX_LIST) if _is_list(data) else data
+
+
 def _is_list(data: bytes) -> bool:
     """Tell names from other data, such as a video: that has zeros one after the other."""
+    if len(data) > _MAX_LIST:
+        return False
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
     if b"\0" in data:

@@ -161,7 +161,9 @@ def _in_chunks(run: _Run, grid: StepGrid, most: int) -> StreamedSteps:
         if chunk.num_steps is None:
             break
         frames.forget(grid.chunk(num_steps, length, num_frames).start)
-    return run.result(steps, grid.edges(num_steps, frames.num_frames), chunk.stop)
+    # The padding, and with it the grid, is that of the frames that were fed.
+    edges = grid.edges(num_steps, chunk.stop)
+    return run.result(steps, [*edges[:-1], float(frames.num_frames)], chunk.stop)
 
 
 def _in_windows(run: _Run, *, always: bool) -> StreamedSteps:

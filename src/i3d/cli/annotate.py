@@ -73,17 +73,18 @@ def annotate_command(
         raise UsageError(f"The video {output} does not end in .mp4.", hint="Add it to the name.")
     question = TimelineQuestion(options)
     span = question.span
-    check_target(Path(output), [question.video])  # before a model is looked for
     with libraries_silenced(verbose=verbose):
         from i3d.annotation import annotate, check_font
 
         check_font(font)
-        answer = question.answer()
-        timeline = answer.timeline(top=top)
-        end = span["end_seconds"]
-        if span["max_frames"]:
-            end = timeline.clip.end_seconds
-        with written_beside(output, [answer.video]) as private:
+        # A folder that can't be written is told of before the model runs, which may take hours.
+        with written_beside(output, [question.video]) as private:
+            answer = question.answer()
+            check_target(Path(output), [answer.video])  # of a clip of UCF101: known only now
+            timeline = answer.timeline(top=top)
+            end = span["end_seconds"]
+            if span["max_frames"]:
+                end = timeline.clip.end_seconds
             annotated = annotate(
                 answer.video,
                 timeline,
@@ -97,8 +98,8 @@ def annotate_command(
             )
     show_warnings(answer.video, (*timeline.warnings, *annotated.warnings))
     show_note(
-        f"{annotated.duration_seconds:.1f} s, {annotated.num_frames} frames, "
-        f"{_sound(annotated)}: {output}"
+        f"{annotated.duration_seconds:.1f} s, {annotated.num_frames} "
+        f"{'frame' if annotated.num_frames == 1 else 'frames'}, {_sound(annotated)}: {output}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,8 @@ def classify_command(
     from i3d.scores import ScoreStore
 
     check_names(model=model, label_file=label_file, output=output, save_scores=save_scores)
+    if math.isnan(timeout_seconds):  # which click takes for a number like any other
+        raise click.BadParameter("'nan' is not a number of seconds.", param_hint="--timeout")
     settings = score_settings(options)
     check_precision(engine, precision)
     format_name = format_name or format_of(output, (*FORMATS, "parquet"))
@@ -158,4 +161,6 @@ def classify_command(
         else:
             with Output(output, inputs=wanted.names, utf8=format_name != "table") as destination:
                 style = table_style(to_file=destination.is_file)
-                classify_to(destination, make_report(format_name, style), wanted, work)
+                report = make_report(format_name, style)
+                file = output if is_plain_file(output) else None
+                classify_to(destination, report, wanted, work, file=file)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.batch import Batch
 from i3d.classifier import predict
 from i3d.cli.clip_failures import show_untried
 from i3d.cli.errors import show_error, show_note, show_warning
+from i3d.cli.output import check_target
 from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
-from i3d.clips import describe_file, looks_like
+from i3d.clips import describe_file, glance
 from i3d.errors import (
     ClipNotFetchedError,
     I3DError,
@@ -26,7 +28,7 @@ from i3d.results import Outcome
 from i3d.video_lists import list_videos, read_list
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from i3d.batch import ScoreSettings
     from i3d.classifier.lazy import LazyClassifier
@@ -141,8 +143,22 @@ class WantedVideos:
         return list(dict.fromkeys(found))
 
 
-def classify_to(destination: Output, report: Report, wanted: WantedVideos, work: Work) -> None:
+def classify_to(
+    destination: Output,
+    report: Report,
+    wanted: WantedVideos,
+    work: Work,
+    *,
+    file: str | None = None,
+) -> None:
     """Classify videos, and write one document.
+
+    Args:
+        destination: Where to.
+        report: Makes the document.
+        wanted: The videos.
+        work: What is to be done with each.
+        file: Name of the file that is written, which must be none of the videos.
 
     Raises:
         I3DError: What stopped the run, or happened to its only video; `PartialFailureError` where
@@ -155,6 +171,8 @@ def classify_to(destination: Output, report: Report, wanted: WantedVideos, work:
     try:
         videos = wanted.fetch(work.progress)
         num_videos = len(videos)
+        if file is not None:
+            check_target(Path(file), (path for path, _ in videos))
         with closing(work.outcomes(videos, num_asked=num_videos, identify=False)) as outcomes:
             for outcome in outcomes:
                 destination.write(report.item(outcome))
@@ -198,13 +216,14 @@ def classify_into(
     Raises:
         I3DError: As `classify_to`.
     """
-    videos = wanted.fetch(work.progress)
+    # A folder may hold the results as well, and `--include "*"` means every file in it.
+    videos = [video for video in wanted.fetch(work.progress) if not _is_same(video[0], path)]
     settings = work.settings.digest(work.model, top=work.top)
     num_scores = min(work.top, len(work.model.named.labels))
     with open_results(
         path, format_name, settings=settings, num_scores=num_scores, again=again
     ) as results:
-        left, failed = _left_to_do(results, videos)
+        left, failed = _left_to_do(results, videos, work.progress)
         num_before = len(videos) - len(left)
         errors: list[I3DError] = []
         num_now = 0
@@ -236,32 +255,78 @@ def classify_into(
 
 
 def _left_to_do(
-    results: ResultFile, videos: Sequence[tuple[str, I3DError | None]]
+    results: ResultFile, videos: Sequence[tuple[str, I3DError | None]], progress: Progress
 ) -> tuple[list[tuple[str, I3DError | None]], int]:
-    """The videos that have no result yet, or an old one, which is removed; how many had failed."""
-    left, stale, num_failed = [], [], 0
-    for path, error in videos:
-        known = results.known.get(key_of(path))
-        if known is not None and error is None and _is_done(path, known, alone=len(videos) == 1):
-            num_failed += not known.is_ok
-            continue
-        left.append((path, error))
-        if known is not None:
-            stale.append(path)
+    """The videos that have no result yet, or an old one, which is removed; how many had failed.
+
+    An answer stays where its video is not there any more: a disk may be elsewhere at the moment.
+    """
+    left, stale, gone = [], [], []
+    num_failed = num_changed = 0
+    with progress.task("comparing with earlier results", len(videos), "videos") as advance:
+        for path, error in videos:
+            known = results.known.get(key_of(path))
+            looks = None if known is None or error is not None else glance(path)
+            if known is None:
+                left.append((path, error))
+            elif known.is_ok and looks is None:
+                gone.append(path)
+            elif _is_done(path, known, looks, alone=len(videos) == 1):
+                num_failed += not known.is_ok
+            else:
+                left.append((path, error))
+                stale.append(path)
+                num_changed += known.is_ok
+            advance(1)
+    stale += _of_folders(results.known, videos)
     if stale:
         results.forget(stale)
+    if gone:
+        others = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        show_warning(f"{gone[0]}{others} cannot be found or read now; earlier results stay.")
+    if num_changed:
+        what = "1 earlier result is" if num_changed == 1 else f"{num_changed} earlier results are"
+        show_note(f"{what} made again: the file has changed, or is another one of that name.")
     return left, num_failed
 
 
-def _is_done(path: str, known: Known, *, alone: bool) -> bool:
-    """Whether a result is the one that would be found now."""
-    if known.file is None:
+def _of_folders(
+    known: Mapping[str, Known], videos: Sequence[tuple[str, I3DError | None]]
+) -> list[str]:
+    """Failures of folders, such as empty ones, in which there are videos now."""
+    failed = [key for key, one in known.items() if not one.is_ok and one.file is None]
+    if not failed:
+        return []
+    folders = {folder for path, error in videos if error is None for folder in Path(path).parents}
+    return [key for key in failed if Path(key) in folders]
+
+
+def _is_done(path: str, known: Known, looks: tuple[int, str] | None, *, alone: bool) -> bool:
+    """Whether a result is the one that would be found now.
+
+    Args:
+        path: The video.
+        known: Its result.
+        looks: Its size and date now; None where it is not there.
+        alone: It is the only one that was asked for.
+    """
+    if known.file is None or looks is None:
         return False
     if not known.is_ok and (alone or known.error_kind not in _FINAL_FAILURES):
         return False
-    if looks_like(path, known.file):
+    if looks == (known.file.num_bytes, known.file.modified):
         return True
+    if looks[0] != known.file.num_bytes:
+        return False
     try:
         return describe_file(path).sha256 == known.file.sha256
     except VideoError:
+        return False
+
+
+def _is_same(path: str, other: str) -> bool:
+    """Whether two names are of one file."""
+    try:
+        return Path(path).name == Path(other).name and Path(path).samefile(other)
+    except (OSError, ValueError):  # one of them does not exist, or is no file name
         return False

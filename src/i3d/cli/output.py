@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,8 +152,7 @@ def written_beside(path: str, inputs: Iterable[str] = ()) -> Iterator[Path]:
 
     target = Path(path)
     if not is_plain_file(path):
-        if target.is_dir():
-            check_target(target, inputs)
+        check_target(target, inputs)  # a folder is told of as such
         raise UsageError(
             f"The output {path} is no file.",
             hint="Pictures and videos are written to a file: give it a name.",
@@ -167,8 +167,8 @@ def written_beside(path: str, inputs: Iterable[str] = ()) -> Iterator[Path]:
         private.chmod(_usual_mode(target))
         private.replace(target)
     except OSError as error:
-        if isinstance(error, I3DError) and not isinstance(error, OutputError):
-            raise  # a video that is missing, say
+        if isinstance(error, I3DError) and not (isinstance(error, OutputError) and error.strerror):
+            raise  # a video that is missing, say, or that nothing here can encode
         raise _cannot_write(path, error) from error
     finally:
         with suppress(OSError):
@@ -209,7 +209,22 @@ def is_plain_file(path: str | None) -> bool:
     """Whether an output is a file, or will be one: no standard output, device or pipe."""
     if path is None or path in ("-", *_STDOUT_NAMES):
         return False
-    return Path(path).is_file() or not Path(path).exists()
+    status = _status(Path(path))
+    return status is None or stat.S_ISREG(status.st_mode)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What the system says of a file; None where there is none.
+
+    Raises:
+        OutputError: It does not want to say: the name is too long, or a folder can't be entered.
+    """
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _cannot_write(str(path), error) from error
 
 
 def check_target(target: Path, inputs: Iterable[str]) -> None:
@@ -221,8 +236,10 @@ def check_target(target: Path, inputs: Iterable[str]) -> None:
 
     Raises:
         UsageError: It is a folder, lies in a folder that does not exist, or is an input.
+        OutputError: The system refuses its name.
     """
-    if target.is_dir():
+    status = _status(target)
+    if status is not None and stat.S_ISDIR(status.st_mode):
         raise UsageError(f"The output {target} is a folder.", hint="Give the name of a file.")
     if not target.parent.is_dir():
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,7 @@ def preview_command(
                 f"{name} means {len(several)} clips, and a preview shows one.",
                 hint=f"Choose one of them, such as ucf:{several[0].name}.",
             )
+    _refuse_among_images(video, output)
     progress = progress_on_terminal()
     with libraries_silenced(verbose=verbose):
         for path, error in fetch_named_clips(clips, progress).get(video, ()):
@@ -133,6 +135,20 @@ def _format_of(output: str) -> PreviewFormat:
             hint="Change its name, or say which one it is: --format gif.",
         )
     return _FORMATS.get(suffix, "gif")
+
+
+def _refuse_among_images(video: str, output: str) -> None:
+    """A picture in the folder that is the video would be one of its frames, or replace one."""
+    from i3d.decoders import IMAGE_SUFFIXES
+
+    folder, target = Path(video), Path(output)
+    if target.suffix.lower() not in IMAGE_SUFFIXES or not folder.is_dir():
+        return
+    if os.path.realpath(target.parent) == os.path.realpath(folder):
+        raise UsageError(
+            f"The output {output} would be one of the images of the video {video}.",
+            hint="Write it to another folder.",
+        )
 
 
 def _first_frame(video: str, fps: float | None, span: dict[str, Any]) -> Frame:

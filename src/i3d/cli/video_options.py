@@ -130,9 +130,10 @@ def _parse_seconds(ctx: click.Context, param: click.Parameter, value: str | None
 def _parse_memory(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Turn the text of --max-memory into bytes: `1.5G`, `800M`, `800MiB`."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([kmg]?)(?:i?b)?", value.strip().lower())
-    if found is None:
+    size = math.inf if found is None else float(found[1]) * _UNITS[found[2]]
+    if math.isinf(size):
         raise click.BadParameter(f"{value!r} is not a size such as 1.5G or 800M.", ctx, param)
-    return int(float(found[1]) * _UNITS[found[2]])
+    return int(size)
 
 
 _RECIPE_OPTIONS = (

@@ -7,30 +7,48 @@ import os
 import stat
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from i3d.decoders import images_in
 from i3d.errors import VideoDecodeError
 from i3d.results import FileInfo
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def describe_file(path: str | os.PathLike[str]) -> FileInfo:
+
+class NotWantedError(Exception):
+    """Nobody wants to know any more which file it is."""
+
+
+def describe_file(
+    path: str | os.PathLike[str],
+    *,
+    since: tuple[int, str] | None = None,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> FileInfo:
     """Read a video once, for its checksum.
 
     Args:
         path: A video file, or a folder of images.
+        since: What `glance` said before something else read it: it must be the same file still.
+        is_wanted: Asked between two parts of the file.
 
     Raises:
-        VideoDecodeError: It can't be read, or was written to meanwhile.
+        VideoDecodeError: It can't be read, or was written to or replaced meanwhile.
+        NotWantedError: `is_wanted` said no.
     """
     digest = hashlib.sha256()
     try:
-        before = _looks(path)
+        before = since or _looks(path)
         for file in _files(path):
             with file.open("rb") as stream:
                 if file != Path(path):
                     name = os.fsencode(file.name)
                     digest.update(b"%d %d " % (len(name), os.fstat(stream.fileno()).st_size) + name)
                 while chunk := stream.read(2**20):
+                    if not is_wanted():
+                        raise NotWantedError
                     digest.update(chunk)
         after = _looks(path)
     except VideoDecodeError:
@@ -45,6 +63,21 @@ def describe_file(path: str | os.PathLike[str]) -> FileInfo:
     return FileInfo(digest.hexdigest(), *after)
 
 
+def glance(path: str | os.PathLike[str]) -> tuple[int, str] | None:
+    """Size and date of a file as in `FileInfo`, without reading it.
+
+    Args:
+        path: A video file, or a folder of images.
+
+    Returns:
+        None where there is no such thing, or it can't be looked at.
+    """
+    try:
+        return _looks(path)
+    except (OSError, ValueError, VideoDecodeError):
+        return None
+
+
 def looks_like(path: str | os.PathLike[str], known: FileInfo) -> bool:
     """Tell whether a file has the size and the date that it had, without reading it.
 
@@ -52,10 +85,7 @@ def looks_like(path: str | os.PathLike[str], known: FileInfo) -> bool:
         path: A video file, or a folder of images.
         known: What it was.
     """
-    try:
-        return _looks(path) == (known.num_bytes, known.modified)
-    except (OSError, ValueError, VideoDecodeError):
-        return False
+    return glance(path) == (known.num_bytes, known.modified)
 
 
 def _looks(path: str | os.PathLike[str]) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from i3d.clips.files import describe_file
+from i3d.clips.files import NotWantedError, describe_file, glance
 from i3d.loader import VideoReader
 from i3d.sampling import ASSUMED_FPS
 from i3d.transforms import Frame, to_clip_frame
@@ -77,7 +77,8 @@ class ClipReader:
         self.size = size
         self.end_seconds = end_seconds
         self.file: FileInfo | None = None
-        """Which file it is; None where nobody asked, or until all frames were taken."""
+        """Which file it is, once all frames were taken or the video has failed; None where nobody
+        asked, or the file is not the one any more that was decoded."""
         self._options: dict[str, Any] = {
             "start_seconds": start_seconds,
             "end_seconds": end_seconds,
@@ -160,16 +161,26 @@ class ClipReader:
 
     def _work(self) -> None:
         """Decode; what goes wrong is raised where the frames are waited for."""
+        error: Exception | None = None
+        before = glance(self.path) if self._identify else None
         try:
             with closing(self._decoded()) as frames:
                 for frame in frames:
                     if not self._tell(frame):
                         return
-            if self._identify:
-                self.file = describe_file(self.path)
-            self._tell(None)
-        except Exception as error:  # noqa: BLE001  (bugs, too)
-            self._tell(error)
+        except Exception as problem:  # noqa: BLE001  (bugs, too)
+            error = problem
+        try:
+            if before is not None:
+                self.file = describe_file(self.path, since=before, is_wanted=self._is_wanted)
+        except NotWantedError:
+            return
+        except Exception as problem:  # noqa: BLE001
+            error = error or problem
+        self._tell(error)
+
+    def _is_wanted(self) -> bool:
+        return not self._is_closed.is_set()
 
     def _decoded(self) -> Generator[ClipFrame, None, None]:
         if self.process is not None:

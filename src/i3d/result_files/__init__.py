@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from i3d.errors import UsageError
 from i3d.result_files.growing import GrowingFile
-from i3d.result_files.known import Known, cannot_read, key_of
+from i3d.result_files.known import Known, cannot_read, cannot_write, key_of
 from i3d.result_files.layouts import CsvRows, JsonLines
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ def open_results(
         OutputError: The file can't be read or written, or another process writes to it.
     """
     shown = os.fspath(path)
-    target = Path(os.path.realpath(path))
+    try:
+        target = Path(os.path.realpath(path))
+    except OSError as error:  # the current folder was removed
+        raise cannot_write(shown, error) from error
     _check_target(target, shown)
     if format_name == "jsonl":
         return ResultFile(settings, GrowingFile(target, JsonLines(settings), shown, again=again))

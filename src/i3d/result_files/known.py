@@ -27,7 +27,7 @@ class Known:
     file: FileInfo | None
     """Which file it was; None where that was not known."""
     error_kind: str | None
-    """Name of the error's class; None for an answer, and in CSV and Parquet, which don't tell."""
+    """Name of the error's class; None for an answer."""
 
 
 def key_of(path: str | os.PathLike[str]) -> str:
@@ -86,6 +86,15 @@ def damaged_file(shown: str, where: str) -> UsageError:
     return UsageError(
         f"{shown} holds results, but {where} is damaged or was not written by i3d.",
         hint="Mend it or remove it, give another file, or start over with --again.",
+    )
+
+
+def resaved_file(shown: str) -> UsageError:
+    """The file was written by i3d, and then by a spreadsheet."""
+    return UsageError(
+        f"{shown} holds results that another program has saved since: its line ends, its quotes or "
+        "its encoding are not what i3d wrote.",
+        hint=_OTHER_FILE,
     )
 
 

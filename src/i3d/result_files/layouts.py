@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from i3d.report.as_csv import COLUMNS, CsvReport
 from i3d.report.as_json import RESULT_SCHEMA, JsonLinesReport
-from i3d.result_files.known import Known, damaged_file, file_info, foreign_file, other_settings
+from i3d.result_files.known import (
+    Known,
+    damaged_file,
+    file_info,
+    foreign_file,
+    other_settings,
+    resaved_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,7 +174,8 @@ class CsvRows:
         """See `Layout.begins`; the columns of other releases will do."""
         line = file.readline(_MAX_ZEROS + 1)
         opening = ",".join(COLUMNS[:3]).encode() + b","
-        return line.startswith(opening) or self.head.startswith(line) or _is_zeros(line)
+        is_ours = _as_written(line).startswith(opening)
+        return is_ours or self.head.startswith(line) or _is_zeros(line)
 
     def blocks(self, file: BinaryIO, shown: str) -> Iterator[Block]:
         """Read the videos whose rows are all there; see `Layout.blocks`."""
@@ -175,6 +183,8 @@ class CsvRows:
         if head != self.head:
             if (self.head.startswith(head) or _is_zeros(head)) and not file.read(1):
                 return
+            if _as_written(head) == self.head:
+                raise resaved_file(shown)
             raise foreign_file(shown, self.name)
         start = end = len(head)
         line_number, num_rows, video = 2, 0, ""
@@ -286,6 +296,12 @@ def _json_object(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):  # RecursionError: hostile depth
         return None
     return data if isinstance(data, dict) else None
+
+
+def _as_written(head: bytes) -> bytes:
+    """A header that a spreadsheet has saved, as it was before."""
+    plain = head.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n") + b"\n"
+    return plain.replace(b";", b",").replace(b"\t", b",").replace(b'"', b"")
 
 
 def _is_zeros(data: bytes) -> bool:

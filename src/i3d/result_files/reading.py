@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from i3d.errors import I3DError, UsageError
 from i3d.report.as_json import DOCUMENT_SCHEMA, RESULT_SCHEMA
-from i3d.result_files.reading_rows import MAX_BYTES, Rows, damaged_line, foreign, read_csv
+from i3d.result_files.reading_rows import (
+    MAX_BYTES,
+    MAX_SECONDS,
+    Rows,
+    damaged_line,
+    foreign,
+    read_csv,
+)
 from i3d.result_files.tables import check_pyarrow
 from i3d.results import FoundResults, ResultRow
 
@@ -328,14 +335,21 @@ def _text(value: object) -> str:
     return value
 
 
-def _seconds(value: object) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError
     return float(value)
 
 
+def _seconds(value: object) -> float:
+    number = _number(value)
+    if abs(number) > MAX_SECONDS:
+        raise ValueError
+    return number
+
+
 def _probability(value: object) -> float:
-    number = _seconds(value)
+    number = _number(value)
     if not 0 <= number <= 1:
         raise ValueError
     return number

@@ -14,6 +14,9 @@ from i3d.results import ResultRow
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+MAX_SECONDS = 1e9
+"""No video is longer: 31 years."""
+
 MAX_BYTES = 2**26
 """No line of results is longer: those of 100,000 labels take 10 MB."""
 
@@ -132,7 +135,7 @@ class Rows:
         is_new = pending is None or pending.identity != identity
         if pending is None or is_new or any(number == other for other, _, _ in taken):
             pending = self._begin(video, identity, self._shared(settings) or "")
-            pending.span = (_number(row.get("start_seconds")), _number(row.get("end_seconds")))
+            pending.span = (_seconds(row.get("start_seconds")), _seconds(row.get("end_seconds")))
             pending.model = self._shared(_optional(row.get("model")))
             pending.text = (self._shared(_optional(row.get("message"))), None)
         self._last = video
@@ -329,3 +332,10 @@ def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError
     return float(value)
+
+
+def _seconds(value: object) -> float | None:
+    number = _number(value)
+    if number is not None and abs(number) > MAX_SECONDS:
+        raise ValueError
+    return number

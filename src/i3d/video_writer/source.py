@@ -63,6 +63,17 @@ def first_picture_seconds(path: str | os.PathLike[str]) -> float:
         return float(stream.start_time * stream.time_base)
 
 
+def picture_delay_seconds(path: str | os.PathLike[str]) -> float:
+    """When a video's first picture is shown, on the clock of a player; 0 where nobody knows.
+
+    Chromium plays a file by the container's own clock.
+    """
+    try:
+        return first_picture_seconds(path)
+    except (OSError, av.FFmpegError):
+        return 0.0
+
+
 def first_picture(container: InputContainer) -> VideoFrame | None:
     """Decode the first picture of a file; None where it has none."""
     if not container.streams.video:

@@ -85,9 +85,14 @@
   if (video) {
     video.addEventListener("timeupdate", () => { if (!video.seeking) show(video.currentTime + data.video_offset); });
     video.addEventListener("error", cannotPlay);
-    // A file with sound alone, or with pictures that the browser does not know, is no error to it.
-    video.addEventListener("loadedmetadata", () => { if (!video.videoWidth) cannotPlay(); });
+    const begin = () => {
+      // A file with sound alone, or with pictures that the browser does not know, is no error to it.
+      if (!video.videoWidth) cannotPlay();
+      else if (start > 0 && video.currentTime === 0) go(now);  // the page is about a later part
+    };
+    video.addEventListener("loadedmetadata", begin);
     if (video.error) cannotPlay();
+    else if (video.readyState >= HTMLMediaElement.HAVE_METADATA) addEventListener("load", begin);
   }
 
   // ---- The chart.
