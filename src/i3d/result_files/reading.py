@@ -140,6 +140,7 @@ def _reader_for(path: Path, file: BinaryIO) -> Callable[[BinaryIO, str, _Found],
     }
     if path.suffix.lower() in by_suffix:
         return by_suffix[path.suffix.lower()]
+    # A file that Python opened has `peek`; the type of all binary files does not.
     start = file.peek(4096)[:4096].removeprefix(b"\xef\xbb\xbf")  # type: ignore[attr-defined]
     if start.startswith(b"PAR1"):
         return _read_parquet
@@ -286,6 +287,7 @@ def _read_parquet(file: BinaryIO, shown: str, found: _Found) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
+    # As above, a file of Python's own.
     if file.peek(4)[:4] != b"PAR1":  # type: ignore[attr-defined]
         raise foreign(shown, "as Parquet")
     rows = Rows()

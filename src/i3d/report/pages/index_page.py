@@ -132,6 +132,7 @@ class _Data:
         )
         start, end = row.start_seconds, row.end_seconds
         has_span = start is not None and end is not None and end >= start
+        # mypy does not see that both are numbers then.
         self._tenths.append(round(10 * (end - start)) if has_span else None)  # type: ignore[operator]
         if start:
             self._starts[number] = round(start, 1)
