@@ -185,16 +185,18 @@ def test_a_better_label_that_is_not_on_takes_nothing() -> None:
 
 
 def test_what_another_label_cuts_off_is_a_segment_only_if_it_reaches_the_minimal_score() -> None:
-    rows = [[0.3, 0.1]] * 6 + [[0.3, 0.65]] * 4 + [[0.6, 0.1]] * 4
-    found = spans(make_timeline(with_scores(rows, ("a", "b")), RAW))
-    assert found == [("b", 3, 5), ("a", 5, 7)]
-    # Without the other label it is one segment: then its beginning is a part of what reaches it.
-    alone_there = [[a, 0.1] for a, _ in rows]
-    assert spans(make_timeline(with_scores(alone_there, ("a", "b")), RAW)) == [("a", 0, 7)]
+    # Three more labels share what is left, and are never on.
+    def found(rows: list[list[float]]) -> list[tuple[str, float, float]]:
+        full = [[*row, *[(0.99 - sum(row)) / 3] * 3] for row in rows]
+        return spans(make_timeline(with_scores(full, ("a", "b", "c", "d", "e")), RAW))
+
+    start, middle, end = [0.3, 0.1], [0.3, 0.65], [0.6, 0.1]
+    assert found([start] * 6 + [middle] * 4 + [end] * 4) == [("b", 3, 5), ("a", 5, 7)]
+    # Without the other label it is one segment: then its start is a part of what reaches it.
+    assert found([start] * 10 + [end] * 4) == [("a", 0, 7)]
     # What goes to the next best makes that one's segment longer.
-    rows = [[0.3, 0.28]] * 6 + [[0.3, 0.65]] * 4 + [[0.6, 0.1]] * 4
-    found = spans(make_timeline(with_scores(rows, ("a", "b")), RAW))
-    assert found == [("b", 0, 5), ("a", 5, 7)]
+    start = [0.3, 0.28]
+    assert found([start] * 6 + [middle] * 4 + [end] * 4) == [("b", 0, 5), ("a", 5, 7)]
 
 
 def test_labels_that_were_asked_for_stand_each_for_themselves() -> None:
