@@ -175,7 +175,7 @@ class ClipReader:
                 self.file = describe_file(self.path, since=before, is_wanted=self._is_wanted)
         except NotWantedError:
             return
-        except Exception as problem:  # noqa: BLE001
+        except Exception as problem:  # noqa: BLE001  (the same)
             error = error or problem
         self._tell(error)
 
