@@ -176,7 +176,7 @@ def index_table(
     Args:
         entries: Keys and values.
         block_bytes: Size from which on a block is closed (TensorFlow's: 256 KiB).
-        compression: The type that the blocks claim to be of: 0 none, 1 Snappy.
+        compression: The type that the blocks claim to be of: 0 none, 2 zstd.
     """
     blocks: list[list[tuple[bytes, bytes]]] = [[]]
     size = 0

@@ -31,12 +31,13 @@ SOURCE = Path(__file__).parent.parent / "src"
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the user's cache or settings, and none reaches further than this machine."""
     for name in list(os.environ):
-        if name.startswith(("I3D_", "TFHUB_", "KAGGLE")) and name != "I3D_REAL_VIDEOS":
+        is_ours = name.startswith(("I3D_", "TFHUB_", "KAGGLE", "PIP_", "UV_"))
+        if is_ours and not name.startswith(("I3D_REAL_", "I3D_CASES")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("I3D_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub-cache"))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub-cache"))
-    for name in ("TFHUB", "GCS", "KAGGLE", "DEEPMIND", "UCF101", "UCF101_ZIP"):
+    for name in ("TFHUB", "PYPI", "GCS", "KAGGLE", "DEEPMIND", "UCF101", "UCF101_ZIP"):
         monkeypatch.setenv(f"I3D_{name}_URL", "http://127.0.0.1:9")  # the discard port: refused
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")

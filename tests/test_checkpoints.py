@@ -220,13 +220,13 @@ def test_an_index_of_another_kind_is_refused_with_its_reason(tmp_path: Path) -> 
     slices = [entries[0], (b"\0\x01x\0\x01", one_entry().message())]
     big = index_entries([one_entry()], big_endian=True)
     for index, reason in [
-        (index_table(entries, compression=1), "has a compressed index"),
+        (index_table(entries, compression=2), "has an index that is compressed in another way"),
         (index_table(big), "holds big-endian numbers"),
         (index_table(sliced), "stores variables in slices"),
         (index_table(slices), "stores variables in slices"),
     ]:
         prefix = write_index(tmp_path, index, bytes(16))
-        with pytest.raises(CheckpointError, match=f"{reason}, which i3d does not read") as caught:
+        with pytest.raises(CheckpointError, match=f"{reason}.*, which i3d does not read") as caught:
             open_checkpoint(prefix)
         assert str(prefix) in str(caught.value)
 

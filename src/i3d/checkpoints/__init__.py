@@ -168,7 +168,8 @@ def open_checkpoint(prefix: Path) -> Checkpoint:
     Raises:
         CheckpointError: The index or a data file is missing or unreadable, the index is damaged,
             a data file is shorter than the index says, or the checkpoint is one that i3d does not
-            read (compressed index, big-endian numbers, variables stored in slices).
+            read (an index compressed otherwise than by Snappy, big-endian numbers, variables stored
+            in slices).
     """
     index = prefix.with_name(f"{prefix.name}.index")
     if not index.is_file():

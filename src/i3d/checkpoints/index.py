@@ -10,14 +10,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from i3d.checkpoints.snappy import decompress
 from i3d.wire_format import as_bytes, as_number, fields, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_INDEX_BYTES = 8 * 2**20
-"""Longest index that is read: a bound on the work. I3D's takes 11 kB, one of 100,000 tensors about
-5 MB."""
+"""Longest index that is read, compressed and decompressed: a bound on the work. I3D's takes 14 kB,
+one of 100,000 tensors about 5 MB."""
 
 MAX_TENSORS = 100_000
 """Most tensors that a checkpoint may have: with `MAX_NAME_BYTES`, a bound on memory, because an
@@ -33,6 +34,8 @@ _TABLE_MAGIC = 0xDB4775248B80FB57
 _FOOTER_BYTES = 48
 _BLOCK_TRAILER_BYTES = 5
 _CRC_MASK = 0xA282EAD8
+_UNCOMPRESSED, _SNAPPY = 0, 1
+"""Types of blocks. TensorFlow as released compresses none; Google's own builds do."""
 
 _TYPES = {
     # Number in core/framework/types.proto: NumPy's name, bytes per number (0: it varies).
@@ -182,30 +185,41 @@ def _entries_of_table(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     _, _, position = _handle(footer, 0)  # of blocks with statistics, which checkpoints lack
     offset, size, _ = _handle(footer, position)
     previous: bytes | None = None
-    block_end = 0
-    for _, handle in _entries_of_block(_block(table, offset, size)):
+    block_end, room = 0, MAX_INDEX_BYTES
+    for _, handle in _entries_of_block(_block(table, offset, size, room)):
         offset, size, _ = _handle(handle, 0)
         if offset < block_end:  # else a short file could hold endless work
             raise DamagedError("its blocks overlap")
         block_end = offset + size
-        for key, value in _entries_of_block(_block(table, offset, size)):
+        block = _block(table, offset, size, room)
+        room -= len(block)
+        for key, value in _entries_of_block(block):
             if previous is not None and key <= previous:
                 raise DamagedError("its entries are not sorted")
             previous = key
             yield key, value
 
 
-def _block(table: bytes, offset: int, size: int) -> bytes:
-    """Cut a block out of a table, and check it."""
+def _block(table: bytes, offset: int, size: int, max_bytes: int) -> bytes:
+    """Cut a block out of a table, check it as it is stored, and decompress it where it needs that.
+
+    Args:
+        table: The whole file.
+        offset: Where the block begins.
+        size: Its length as it is stored.
+        max_bytes: How much a compressed one may decompress to.
+    """
     end = offset + size
     if end + _BLOCK_TRAILER_BYTES > len(table) - _FOOTER_BYTES:
         raise DamagedError("a block lies outside the file")
     claimed = int.from_bytes(table[end + 1 : end + _BLOCK_TRAILER_BYTES], "little")
     if crc32c(table[offset : end + 1]) != _unmasked(claimed):
         raise DamagedError("the checksum of a block is wrong")
-    if table[end] != 0:
-        raise UnsupportedError("has a compressed index")
-    return table[offset:end]
+    if table[end] == _UNCOMPRESSED:
+        return table[offset:end]
+    if table[end] == _SNAPPY:
+        return decompress(table[offset:end], max_bytes)
+    raise UnsupportedError("has an index that is compressed in another way than Snappy's")
 
 
 def _entries_of_block(block: bytes) -> Iterator[tuple[bytes, bytes]]:
