@@ -92,11 +92,6 @@ def untranslated(folder: Path) -> Path:
     return _once(folder, "untranslated", forms.write_untranslated)
 
 
-@pytest.fixture
-def ambiguous(folder: Path) -> Path:
-    return _once(folder, "ambiguous", forms.write_two_signatures)
-
-
 class _Missing:
     """Makes the import of openvino fail."""
 
@@ -162,15 +157,6 @@ def test_tensorflow_is_taken_where_openvino_lacks_an_operation(
     assert load_engine(untranslated, progress=listener).name == "tensorflow"
     reason = "OpenVINO cannot run this model: it has no translation of Lgamma"
     assert listener.notes == [f"{reason}. {SLOWER}"]
-
-
-def test_tensorflow_is_taken_where_signatures_share_their_names(
-    ambiguous: Path, listener: Listener
-) -> None:
-    engine = load_engine(ambiguous, progress=listener)
-    assert (engine.name, engine.contract.signature) == ("tensorflow", "default")
-    (note,) = listener.notes
-    assert "it has several signatures, and default shares names" in note
 
 
 @pytest.mark.usefixtures("without_openvino")
