@@ -109,6 +109,7 @@ def test_json_says_what_made_a_result() -> None:
         "name": "tensorflow",
         "version": "2.21.0",
         "precision": "float32",
+        "fallback_reason": None,
     }
     assert result["num_steps"] == 14
     assert result["scores"][0] == {

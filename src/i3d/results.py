@@ -114,6 +114,8 @@ class EngineInfo:
     """Version of the engine's package."""
     precision: str = "float32"
     """The arithmetic that it computed in."""
+    fallback_reason: str | None = None
+    """Why it ran and not the faster engine; None where it was asked for, or is the faster one."""
 
     @property
     def text(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from i3d.errors import CheckpointError
 from i3d.recipes import LOW_FPS, MIN_FRAMES, get_recipe
-from i3d.results import ClipInfo, ModelInfo, RecipeInfo
+from i3d.results import ClipInfo, EngineInfo, ModelInfo, RecipeInfo
 from i3d.sources import read_weights
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from i3d.engines.base import ModelContract
+    from i3d.engines.base import Engine, ModelContract
     from i3d.recipes import Recipe
     from i3d.results import VideoInfo
     from i3d.sources import LocalModel
@@ -67,6 +67,11 @@ def describe_model(
         weights=weights[0],
         checkpoint=weights[1],
     )
+
+
+def describe_engine(engine: Engine) -> EngineInfo:
+    """Say which engine runs the model."""
+    return EngineInfo(engine.name, engine.version, engine.precision, engine.fallback_reason)
 
 
 def describe_clip(

@@ -57,6 +57,7 @@ class OpenVINOEngine:
     """
 
     name = "openvino"
+    fallback_reason = None
     bytes_per_frame = 2_300_000
 
     def __init__(

@@ -232,5 +232,11 @@ def _made_by(timeline: Timeline) -> list[tuple[str, str]]:
         ("Fingerprint", model.fingerprint),
         ("Weights", model.weights or "unknown"),
         ("Checkpoint", model.checkpoint or "none of DeepMind's"),
-        ("Engine", timeline.engine.text),
+        ("Engine", _engine(timeline)),
     ]
+
+
+def _engine(timeline: Timeline) -> str:
+    """The engine, and why it was not the faster one."""
+    reason = timeline.engine.fallback_reason
+    return timeline.engine.text + ("" if reason is None else f" ({printable(reason)})")
