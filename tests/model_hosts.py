@@ -62,14 +62,14 @@ class ModelFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def checkpoint(self, name: str = "rgb_imagenet") -> Path:
+    def checkpoint(self, name: str = "rgb_scratch") -> Path:
         """A folder with a checkpoint of the published checksums, as DeepMind publishes it."""
         folder = self._folder / "checkpoints" / name
         if not folder.exists():
             write_checkpoint(folder, name, published_checksums=True)
         return folder
 
-    def module(self, name: str = "rgb_imagenet") -> Path:
+    def module(self, name: str = "rgb_scratch") -> Path:
         """A SavedModel of TensorFlow Hub's form with the weights of `checkpoint(name)`."""
         folder = self._folder / "modules" / name
         if not folder.exists():
@@ -97,7 +97,7 @@ class ModelFiles:
             pack(self.small_module(), archive)
         return archive
 
-    def archive(self, name: str = "rgb_imagenet") -> Path:
+    def archive(self, name: str = "rgb_scratch") -> Path:
         """An archive of `module(name)`, or with the name `unknown` of `unknown_module()`."""
         archive = self._folder / f"{name}.tar.gz"
         if not archive.exists():

@@ -203,7 +203,7 @@ def test_with_a_model_no_source_is_needed(tmp_path: Path) -> None:
     assert exit_code(checks) is ExitCode.OK
     found = by_name(checks)
     assert found[f"model {DEFAULT_MODEL}"] == Check(
-        f"model {DEFAULT_MODEL}", "ok", "whole, from gcs, weights that nobody published"
+        f"model {DEFAULT_MODEL}", "ok", "whole, from gcs, unofficial weights"
     )
     assert found["sources"].status == "info"
 

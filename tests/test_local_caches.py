@@ -119,7 +119,7 @@ def test_each_cache_alone_gives_the_model_without_a_network(
     assert (local.source, local.directory) == (source, models_dir() / NAME)
     assert local.record is not None
     assert local.record.location == str(theirs)
-    assert local.record.checkpoint == "rgb_imagenet"
+    assert local.record.checkpoint == "rgb_scratch"
     assert hosts.num_requests == 0
     shutil.rmtree(theirs)  # as cleaners of temporary folders do
     assert find_model(NAME) == local, "it is a copy"

@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import tarfile
+from dataclasses import replace
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def test_the_addresses_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) 
         "kaggle": "https://www.kaggle.com/api/v1/models/deepmind/i3d-kinetics/tensorFlow1/400/1"
         "/download",
         "deepmind": "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
-        "0667e889a5904b4dc122e0ded4c332f49f8df42c/data/checkpoints/rgb_imagenet",
+        "0667e889a5904b4dc122e0ded4c332f49f8df42c/data/checkpoints/rgb_scratch",
     }
     assert "rgb_scratch_kin600" in CATALOG["i3d-kinetics-600"].sources[-1].url
     monkeypatch.setenv("I3D_GCS_URL", "http://mirror/below/")
@@ -118,6 +119,63 @@ def test_names_that_no_folder_has(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert str(cache_dir()) == name
 
 
+# What the catalogue may hold
+
+
+@pytest.fixture
+def other_network(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model of another network, with one source and nothing that identifies its weights."""
+    name = "moves"
+    source = next(source for source in CATALOG[NAME].sources if source.name == "gcs")
+    spec = replace(
+        CATALOG[NAME],
+        name=name,
+        label_list="camera-motion",
+        hub_handle=None,
+        kaggle_handle=None,
+        sources=(source,),
+        checkpoint=None,
+    )
+    monkeypatch.setitem(CATALOG, name, spec)
+    return name
+
+
+@pytest.mark.usefixtures("engines_agree")
+def test_a_model_of_another_network_without_known_weights_is_installed(
+    other_network: str, hosts: ModelHosts, tmp_path: Path
+) -> None:
+    archive = pack(package_data_dir() / "camera-motion", tmp_path / "1.tar.gz")
+    hosts.file("gcs").content = archive
+    local = find_model(other_network)
+    assert (local.source, local.notes) == ("gcs", ())
+
+
+@pytest.mark.usefixtures("engines_agree")
+def test_known_weights_may_be_a_fingerprint(
+    other_network: str, hosts: ModelHosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.file("gcs").content = pack(package_data_dir() / "camera-motion", tmp_path / "1.tar.gz")
+    right = CATALOG["camera-motion"].weights
+    monkeypatch.setitem(CATALOG, "moves", replace(CATALOG["moves"], weights="sha256:0"))
+    with pytest.raises(TransferError) as caught:
+        find_model(other_network)
+    assert "its weights are not moves's" in caught.value.details[0]
+    monkeypatch.setitem(CATALOG, "moves", replace(CATALOG["moves"], weights=right))
+    assert find_model(other_network).source == "gcs"
+
+
+def test_the_ways_on_are_those_of_the_model(other_network: str) -> None:
+    with pytest.raises(TransferError, match="its source did not work") as caught:
+        find_model(other_network)
+    assert "1.tar.gz on another machine and run: i3d model import FILE" in str(caught.value.hint)
+    assert "name a mirror in I3D_GCS_URL;" in str(caught.value.hint)
+    with pytest.raises(TransferError) as caught:
+        find_model(f"{NAME}-imagenet")
+    assert "rgb_imagenet on another machine and run: i3d model import FOLDER" in str(
+        caught.value.hint
+    )
+
+
 # Each source alone, the sources before it refusing and those behind it ready
 
 
@@ -138,7 +196,7 @@ def test_each_source_alone_gives_the_model(source: str, hosts: ModelHosts) -> No
     wanted = next(entry for entry in CATALOG[NAME].sources if entry.name == source)
     assert record.location == wanted.url.partition("?")[0]
     assert record.converted == (source == "deepmind")
-    assert record.checkpoint == "rgb_imagenet"
+    assert record.checkpoint == "rgb_scratch"
     assert (record.num_labels, record.num_parameters) == (400, 12_704_544)
     assert record.input_range == (-1.0, 1.0)
     assert (record.receptive_field, record.stride) == (107, 8)
@@ -146,7 +204,7 @@ def test_each_source_alone_gives_the_model(source: str, hosts: ModelHosts) -> No
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record.installed_at)
     on_disk = json.loads((local.directory / "model.json").read_text())
     assert on_disk["schema"] == "i3d.model/1"
-    assert (on_disk["source"], on_disk["checkpoint"]) == (source, "rgb_imagenet")
+    assert (on_disk["source"], on_disk["checkpoint"]) == (source, "rgb_scratch")
     assert entries_of_the_cache() == {NAME}
 
     for earlier in NETWORK_SOURCES[:number]:
@@ -169,8 +227,8 @@ def test_what_is_asked_of_the_real_hosts(hosts: ModelHosts) -> None:
     assert hosts.paths("gcs") == ["GET /tfhub-modules/deepmind/i3d-kinetics-400/1.tar.gz"]
     assert hosts.paths("kaggle")[0] == f"GET /api/v1/models/{KAGGLE_PATH}/download"
     assert set(hosts.paths("deepmind")) == {
-        f"GET {folder}/checkpoints/rgb_imagenet/model.ckpt.index",
-        f"GET {folder}/checkpoints/rgb_imagenet/model.ckpt.data-00000-of-00001",
+        f"GET {folder}/checkpoints/rgb_scratch/model.ckpt.index",
+        f"GET {folder}/checkpoints/rgb_scratch/model.ckpt.data-00000-of-00001",
     }
 
 
@@ -411,7 +469,7 @@ GRAPH = ("saved_model.pb", b"graph")
             tar(("a/saved_model.pb", b""), ("b/saved_model.pb", b"")),
             "it holds 2 models instead of one",
         ),
-        (tar(GRAPH), "it has no variables, and I3D has 230"),
+        (tar(GRAPH), "it has no variables, and i3d-kinetics-400 has 230"),
     ],
     ids=[
         "noise",
@@ -459,7 +517,11 @@ def test_another_network_is_refused(hosts: ModelHosts, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("checkpoint", "scope"),
-    [("rgb_scratch_kin600", "RGB/inception_i3d/"), ("flow_imagenet", "Flow/inception_i3d/")],
+    [
+        ("rgb_imagenet", "RGB/inception_i3d/"),
+        ("rgb_scratch_kin600", "RGB/inception_i3d/"),
+        ("flow_imagenet", "Flow/inception_i3d/"),
+    ],
 )
 def test_another_published_checkpoint_is_refused(
     checkpoint: str, scope: str, hosts: ModelHosts, tmp_path: Path
@@ -475,7 +537,11 @@ def test_another_published_checkpoint_is_refused(
     )
     (model / "saved_model.pb").write_bytes(b"graph")
     reason = refusal(hosts, pack(model, tmp_path / "1.tar.gz"))
-    assert reason == f"it is {checkpoint}, not i3d-kinetics-400"
+    called = {
+        "rgb_imagenet": ", which i3d calls i3d-kinetics-400-imagenet",
+        "rgb_scratch_kin600": ", which i3d calls i3d-kinetics-600",
+    }.get(checkpoint, "")
+    assert reason == f"it is {checkpoint}{called}, not i3d-kinetics-400"
 
 
 @pytest.fixture
@@ -495,7 +561,7 @@ def test_a_flipped_byte_is_found(hosts: ModelHosts, module: Path, tmp_path: Path
     ("file", "reason"),
     [
         ("saved_model.pb", "what came is not a TensorFlow model: it has no saved_model.pb"),
-        ("variables/variables.index", "it has no variables, and I3D has 230"),
+        ("variables/variables.index", "it has no variables, and i3d-kinetics-400 has 230"),
         (
             "variables/variables.data-00000-of-00001",
             "variables is incomplete: variables.data-00000-of-00001 is missing",
@@ -562,7 +628,7 @@ def test_weights_that_nobody_published_are_used_and_told_of_on_each_run(
         assert local.record.checkpoint is None
         (note,) = local.notes
         assert "from gcs" in note
-        assert "none that DeepMind published" in note
+        assert "is unofficial" in note
         assert f"i3d model verify {NAME}" in note
 
 

@@ -53,10 +53,12 @@ class ModelSpec:
     """OWNER/MODEL/FRAMEWORK/VARIATION/VERSION on Kaggle, kagglehub's folder in its cache."""
     sources: tuple[Source, ...] = ()
     """Where it is fetched from, in this order."""
-    checkpoints: tuple[str, ...] = ()
-    """Published checkpoints that it may hold, see `i3d.fingerprints`; the first is the expected."""
+    checkpoint: str | None = None
+    """The published checkpoint whose weights it has, see `i3d.fingerprints`: a name means one set
+    of weights, whichever source gave them."""
     weights: str | None = None
-    """Fingerprint of its weights, for one that ships with i3d."""
+    """Fingerprint of its weights, where no published checkpoint has them. With neither, nothing
+    published identifies the model, and any weights are taken."""
 
 
 TFHUB_URL = "https://tfhub.dev"
@@ -127,7 +129,7 @@ CATALOG = {
     for spec in (
         ModelSpec(
             name="i3d-kinetics-400",
-            summary="DeepMind's I3D (Inception-v1, RGB): 400 human actions",
+            summary="DeepMind's I3D (RGB, from scratch): 400 human actions",
             label_list="kinetics-400",
             contract=_I3D_CONTRACT,
             licence="Apache-2.0",
@@ -138,13 +140,24 @@ CATALOG = {
             sources=_sources(
                 "deepmind/i3d-kinetics-400/1",
                 "deepmind/i3d-kinetics/tensorFlow1/400/1",
-                "rgb_imagenet",
+                "rgb_scratch",
             ),
-            checkpoints=("rgb_imagenet", "rgb_scratch"),
+            checkpoint="rgb_scratch",
+        ),
+        ModelSpec(
+            name="i3d-kinetics-400-imagenet",
+            summary="DeepMind's I3D (RGB, started from ImageNet): 400 human actions",
+            label_list="kinetics-400",
+            contract=_I3D_CONTRACT,
+            licence="Apache-2.0",
+            citation=_QUO_VADIS,
+            homepage="https://github.com/google-deepmind/kinetics-i3d",
+            sources=(deepmind_source("data/checkpoints/rgb_imagenet"),),
+            checkpoint="rgb_imagenet",
         ),
         ModelSpec(
             name="i3d-kinetics-600",
-            summary="DeepMind's I3D (Inception-v1, RGB): 600 human actions",
+            summary="DeepMind's I3D (RGB, from scratch): 600 human actions",
             label_list="kinetics-600",
             contract=_I3D_CONTRACT,
             licence="Apache-2.0",
@@ -157,7 +170,7 @@ CATALOG = {
                 "deepmind/i3d-kinetics/tensorFlow1/600/1",
                 "rgb_scratch_kin600",
             ),
-            checkpoints=("rgb_scratch_kin600",),
+            checkpoint="rgb_scratch_kin600",
         ),
         ModelSpec(
             name="camera-motion",
@@ -195,3 +208,23 @@ def get_model(name: str) -> ModelSpec:
     if name not in CATALOG:
         raise unknown_name("model", name, CATALOG)
     return CATALOG[name]
+
+
+def name_of_weights(name: str, checkpoint: str | None) -> str | None:
+    """Tell what a model is called whose name and weights do not belong together.
+
+    It used to depend on the source whether `i3d-kinetics-400` was `rgb_scratch` or `rgb_imagenet`:
+    caches, kept scores and result files of that time remain.
+
+    Args:
+        name: What it was called.
+        checkpoint: The published checkpoint whose weights it has; None for none.
+
+    Returns:
+        The name in the catalogue that the checkpoint has now; None where `name` is right, or is not
+        in the catalogue.
+    """
+    spec = CATALOG.get(name)
+    if spec is None or checkpoint is None or spec.checkpoint in (None, checkpoint):
+        return None
+    return next((other.name for other in CATALOG.values() if other.checkpoint == checkpoint), None)

@@ -101,7 +101,9 @@ class ModelInfo:
     in whatever format they are stored. None where they can't be read."""
     checkpoint: str | None = None
     """Which of DeepMind's published checkpoints the weights are, tensor by tensor
-    (`rgb_imagenet`); None for none of them."""
+    (`rgb_scratch`); None for none of them."""
+    unofficial: bool = False
+    """It has the layers of a published checkpoint, and weights that nobody published."""
 
 
 @dataclass(frozen=True)

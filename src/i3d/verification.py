@@ -118,7 +118,7 @@ class Verification:
         if spec is not None and spec.weights is not None:
             return self.weights.fingerprint == spec.weights
         checkpoint = self.weights.identification.checkpoint
-        return checkpoint is not None and (spec is None or checkpoint in spec.checkpoints)
+        return checkpoint is not None and (spec is None or checkpoint == spec.checkpoint)
 
     @property
     def verdict(self) -> str:

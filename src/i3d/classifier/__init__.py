@@ -27,7 +27,7 @@ from i3d.progress import NO_PROGRESS
 from i3d.recipes import DEFAULT_RECIPE, get_recipe, with_overrides
 from i3d.sampling import ASSUMED_FPS
 from i3d.scores import VideoScores
-from i3d.sources import LocalModel, find_model
+from i3d.sources import LocalModel, find_model, unofficial
 
 if TYPE_CHECKING:
     import os
@@ -136,7 +136,10 @@ class Classifier:
         num_labels = loaded.contract.num_labels
         named = given or name_labels(local, own_labels, labels, num_labels)
         about = describe_model(local, weights.result(), num_labels, named.label_list)
-        return cls(Predictor(loaded, named.labels), about, (*local.notes, *named.notes))
+        notes = (*local.notes, *named.notes)
+        if about.unofficial and local.spec is None:
+            notes = (unofficial(local.name, local.name), *notes)
+        return cls(Predictor(loaded, named.labels), about, notes)
 
     def classify(
         self,

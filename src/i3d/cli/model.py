@@ -167,13 +167,15 @@ def import_command(path: str, name: str | None, verbose: bool) -> None:
     one of DeepMind's RGB checkpoints (model.ckpt.index and model.ckpt.data-00000-of-00001), which
     is converted.
     """
+    from i3d.sources import unofficial
     from i3d.sources.importing import import_model
 
     with libraries_silenced(verbose=verbose):
         installed = import_model(path, name=name, progress=progress_on_terminal())
     record = installed.record
-    if record.checkpoint is None:
-        show_note(f"The weights of {record.name} are none that DeepMind published on GitHub.")
+    spec = get_model(record.name)
+    if spec.checkpoint is not None and record.checkpoint is None:
+        show_note(unofficial(record.name, record.name))
     _print(f"{installed.directory}\n")
 
 

@@ -162,7 +162,7 @@ def _check_model(name: str) -> Check:
         hint = f"i3d model fetch {name}"
         return Check(f"model {name}", "warning", f"damaged: {'; '.join(problems)}", hint)
     record = installed.record
-    weights = record.checkpoint or "weights that nobody published"
+    weights = record.checkpoint or "unofficial weights"
     return Check(f"model {name}", "ok", f"whole, from {record.source}, {weights}")
 
 
@@ -208,9 +208,11 @@ def _check_other_cache(name: str, folder: Path) -> Check:
     found = weights.identification
     if found.damaged:
         return Check(name, "warning", f"damaged: {found.damaged[0]} in {folder}")
-    is_model = found.architecture_matches and found.closest in CATALOG[DEFAULT_MODEL].checkpoints
-    if not is_model:
+    expected = CATALOG[DEFAULT_MODEL].checkpoint
+    if not found.is_network_of(expected):
         return Check(name, "warning", f"another network: {folder}")
+    if found.checkpoint not in (None, expected):
+        return Check(name, "warning", f"{found.checkpoint}, and not {expected}: {folder}")
     return Check(name, "ok", f"a copy in {folder}")
 
 

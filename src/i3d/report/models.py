@@ -43,7 +43,8 @@ def _list_row(state: ModelState) -> tuple[str, str, str, str]:
     if state.record is not None and state.spec is None:
         what = f"from {shown(state.record.location)}"
     elif state.record is not None:
-        what += f" (from {state.record.source})"
+        weights = "unofficial" if state.unofficial else state.record.checkpoint
+        what += f" ({weights + ', ' if weights else ''}from {state.record.source})"
     return printable(shown(state.name)), state.state, size, printable(what)
 
 
@@ -65,6 +66,7 @@ def list_as_dict(states: Iterable[ModelState]) -> dict[str, Any]:
                 else encodable(shown(state.record.location)),
                 "installed_at": None if state.record is None else state.record.installed_at,
                 "checkpoint": None if state.record is None else state.record.checkpoint,
+                "unofficial": state.unofficial,
             }
             for state in states
         ],
@@ -134,6 +136,7 @@ def info_as_dict(
         "installed_at": None if record is None else record.installed_at,
         "weights": None if weights is None else weights.fingerprint,
         "checkpoint": None if weights is None else weights.identification.checkpoint,
+        "unofficial": weights is not None and weights.identification.is_unofficial,
         "num_parameters": None if weights is None else weights.num_parameters,
         "num_labels": None if graph is None else graph.num_labels,
         "label_list": None if spec is None else spec.label_list,

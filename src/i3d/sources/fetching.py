@@ -182,14 +182,16 @@ def _unknown_source(spec: ModelSpec, source: str) -> UnknownNameError:
 
 
 def _ways_on(spec: ModelSpec, steps: Steps) -> str:
-    """The three ways on: by hand, a mirror, the model that ships with i3d."""
-    by_hand = next(shown_name(source.url) for source in spec.sources if source.name == "kaggle")
+    """The ways on: by hand, a mirror, the model that ships with i3d."""
+    archives = [source for source in spec.sources if source.kind == "archive"]
+    by_hand = shown_name((archives or spec.sources)[-1].url)
     variables = ", ".join(
         source.base_variable for source in spec.sources if source.name in steps
     ) or ", ".join(source.base_variable for source in spec.sources)
     offline = "Unset I3D_OFFLINE, if it was not meant; or " if is_offline() else ""
     first = "download" if offline else "Download"
+    what = "FILE" if archives else "FOLDER"
     return (
-        f"{offline}{first} {by_hand} on another machine and run: i3d model import FILE; or name a "
-        f"mirror in {variables}; or use the model that ships with i3d: --model camera-motion"
+        f"{offline}{first} {by_hand} on another machine and run: i3d model import {what}; or name "
+        f"a mirror in {variables}; or use the model that ships with i3d: --model camera-motion"
     )
