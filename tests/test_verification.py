@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import i3d.verification
 from i3d.catalog import DEFAULT_MODEL
 from i3d.cli import cli
 from i3d.engines import load_engine
@@ -26,7 +25,9 @@ from i3d.fingerprints import SampleOutputs, git_blob_sha1, sample_outputs
 from i3d.labels import load_labels
 from i3d.paths import downloads_dir, samples_dir
 from i3d.predictor import softmax
-from i3d.verification import LOGIT_TOLERANCE, fetch_sample, verify_model
+from i3d.sources import find_installed
+from i3d.verification import verify_model
+from i3d.verification.sample import LOGIT_TOLERANCE, fetch_sample
 
 import small_modules
 from checkpoint_files import write_checkpoint
@@ -174,7 +175,7 @@ def test_the_packaged_model_is_compared_with_this_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert verify("camera-motion").exit_code == 0
-    folder = Path(i3d.verification.find_installed("camera-motion").directory)
+    folder = Path(find_installed("camera-motion").directory)
     shutil.copytree(folder, tmp_path / "camera-motion")
     monkeypatch.setattr("i3d.sources.package_data_dir", lambda: tmp_path)
     assert verify("camera-motion").exit_code == 0
@@ -345,7 +346,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[[SampleOutputs], None]:
     """Pretend that these are the published results."""
 
     def pretend(published: SampleOutputs) -> None:
-        monkeypatch.setattr(i3d.verification, "sample_outputs", lambda: published)
+        monkeypatch.setattr("i3d.verification.sample.sample_outputs", lambda: published)
 
     return pretend
 
@@ -359,7 +360,7 @@ def sample(true_sample: Sample, publish: Callable[[SampleOutputs], None]) -> Sam
 @pytest.fixture
 def loaded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the seconds that loading the module takes, where loading is not what is tested."""
-    monkeypatch.setattr(i3d.verification, "load_engine", lambda *_, **__: engine)
+    monkeypatch.setattr("i3d.verification.graph.load_engine", lambda *_, **__: engine)
 
 
 def test_the_packaged_facts_are_deepminds() -> None:
@@ -498,7 +499,7 @@ def test_the_graph_of_another_network_speaks_against_the_model(
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
 ) -> None:
-    monkeypatch.setattr(i3d.verification, "load_engine", with_num_labels(engine, 5))
+    monkeypatch.setattr("i3d.verification.graph.load_engine", with_num_labels(engine, 5))
     arguments = [str(sample.path) if option == "FILE" else option for option in options]
     code, document = verify_json(models.module(), *arguments)
     assert (code, document["graph"]) == (6, None)
@@ -513,7 +514,9 @@ def test_a_network_without_published_logits_is_loaded(
     write_checkpoint(tmp_path / "files", "rgb_scratch_kin600", published_checksums=True)
     folder = write_module(tmp_path / "files", tmp_path / "module")
     for num_labels, code, graph in [(600, 0, "loaded"), (400, 6, None)]:
-        monkeypatch.setattr(i3d.verification, "load_engine", with_num_labels(engine, num_labels))
+        monkeypatch.setattr(
+            "i3d.verification.graph.load_engine", with_num_labels(engine, num_labels)
+        )
         result, document = verify_json(folder)
         assert (result, document["graph"]) == (code, graph)
 
@@ -524,7 +527,7 @@ def test_without_tensorflow_the_sample_is_not_run(
     def refuse(*_: object, **__: object) -> Engine:
         raise EngineNotInstalledError("TensorFlow cannot be imported: no module.")
 
-    monkeypatch.setattr(i3d.verification, "load_engine", refuse)
+    monkeypatch.setattr("i3d.verification.graph.load_engine", refuse)
     result = verify("--sample", sample.path)
     assert result.exit_code == 0, result.stderr
     assert "not run: TensorFlow cannot be imported: no module" in result.stdout
