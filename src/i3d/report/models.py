@@ -9,7 +9,7 @@ from i3d import __version__
 from i3d.download import shown
 from i3d.fingerprints import published
 from i3d.report.escaping import encodable, printable
-from i3d.verification.known_answers import CHECKPOINT, TOLERANCE
+from i3d.verification.known_answers import KNOWN_CHECKPOINT, TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -226,7 +226,7 @@ def verification_as_text(result: Verification) -> str:
         rows += _sample_rows(result.sample)
     if result.sample_skipped is not None:
         checkpoint = result.weights and result.weights.identification.checkpoint
-        what = "known answers" if checkpoint == CHECKPOINT else "sample"
+        what = "known answers" if checkpoint == KNOWN_CHECKPOINT else "sample"
         rows.append((what, f"not run: {result.sample_skipped}"))
     if result.sample_problem is not None:
         rows.append(("graph", f"FAILED: {result.sample_problem}"))

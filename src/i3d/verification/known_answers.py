@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from i3d.engines.base import Clip, Engine
     from i3d.progress import Progress
 
-CHECKPOINT = "rgb_scratch"
+KNOWN_CHECKPOINT = "rgb_scratch"
 """The published checkpoint that the distances belong to; TensorFlow Hub's module holds it."""
 
 PUBLISHED_RANGE = (-1.0, 1.0)
@@ -85,7 +85,7 @@ def compare_known_answers(engine: Engine, progress: Progress) -> KnownAnswers:
     """Run black and white clips as `i3d classify` would.
 
     Args:
-        engine: A model with the weights of `CHECKPOINT`.
+        engine: A model with the weights of `KNOWN_CHECKPOINT`.
         progress: Receives progress updates.
 
     Raises:

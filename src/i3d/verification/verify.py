@@ -18,9 +18,13 @@ from i3d.progress import NO_PROGRESS
 from i3d.results import EngineInfo
 from i3d.sources import find_installed, read_weights
 from i3d.sources.installed import InstalledModel
-from i3d.verification import known_answers
 from i3d.verification.graph import load
-from i3d.verification.known_answers import TOLERANCE, KnownAnswers, compare_known_answers
+from i3d.verification.known_answers import (
+    KNOWN_CHECKPOINT,
+    TOLERANCE,
+    KnownAnswers,
+    compare_known_answers,
+)
 from i3d.verification.sample import SampleComparison, check_sample, compare_sample, fetch_sample
 
 if TYPE_CHECKING:
@@ -182,7 +186,7 @@ def _with_graph(
     try:
         engine = load(result.local.directory, published()[checkpoint].num_labels, progress)
         found = EngineInfo(engine.name, engine.version, engine.precision)
-        if checkpoint == known_answers.CHECKPOINT:
+        if checkpoint == KNOWN_CHECKPOINT:
             answers = compare_known_answers(engine, progress)
             return replace(result, known_answers=answers, engine=found, graph="run")
         if sample is not None:
@@ -239,7 +243,7 @@ def _why_not_run(
     if found.checkpoint is None:
         what = "these weights" if found.architecture_matches else "this network"
         return f"DeepMind published no numbers for {what}"
-    if found.checkpoint not in (known_answers.CHECKPOINT, sample_outputs().checkpoint):
+    if found.checkpoint not in (KNOWN_CHECKPOINT, sample_outputs().checkpoint):
         return f"DeepMind published no numbers that could be compared for {found.checkpoint}"
     if not _has_graph(local.directory):
         return "a checkpoint can't be run before it is converted (i3d model import)"
