@@ -410,7 +410,6 @@ def test_import_finds_out_which_model_it_is(models: ModelFiles) -> None:
     assert (document["source"], document["checkpoint"]) == ("import", "rgb_scratch")
     assert document["location"] == str(models.checkpoint())
     assert "converted 20" in i3d_model("info").stdout
-    assert i3d_model("verify", "--no-sample").exit_code == 0
 
 
 def test_import_tells_of_weights_that_nobody_published(models: ModelFiles) -> None:

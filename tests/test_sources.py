@@ -9,8 +9,8 @@ import re
 import shutil
 import sys
 import tarfile
-from dataclasses import replace
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
