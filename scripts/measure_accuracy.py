@@ -1,6 +1,7 @@
 """Measures how often a model names real clips rightly, with each recipe.
 
-    python scripts/measure_accuracy.py FOLDER [--model NAME|DIR] [--recipe NAME]... [--output FILE]
+    python scripts/measure_accuracy.py FOLDER [--model NAME|DIR] [--recipe NAME]...
+        [--input-range LOW HIGH] [--output FILE]
 
 FOLDER holds videos and `clips.csv` (UTF-8), which names them, one a row. Two of its columns are
 read:
@@ -28,8 +29,9 @@ from typing import TYPE_CHECKING, Any
 
 from i3d import Classifier, I3DError, __version__
 from i3d.catalog import DEFAULT_MODEL
-from i3d.errors import UsageError
+from i3d.errors import ExitCode, UsageError
 from i3d.evaluation import Accuracy
+from i3d.names import unknown_name
 from i3d.predictor import best_scores, mean_scores, rank_of
 from i3d.recipes import RECIPES
 
@@ -109,15 +111,8 @@ def read_clips(folder: Path) -> list[LabelledClip]:
 
 
 def answer_of(scores: VideoScores, clip: LabelledClip) -> Answer:
-    """Compares what a model says of a clip with the clip's labels.
-
-    Raises:
-        UsageError: The model does not have one of the labels.
-    """
+    """Compares what a model says of a clip with the clip's labels, all of which it must know."""
     means = mean_scores(scores.step_logits)
-    for label in clip.labels:
-        if label not in scores.labels:
-            raise UsageError(f"{clip.path.name}: the model has no label {label!r}.")
     best = best_scores(means, scores.labels, 1)[0]
     indices = (scores.labels.index(label) for label in clip.labels)
     rank, index = min((rank_of(means, index), index) for index in indices)
@@ -161,7 +156,7 @@ def sign_test(first: int, second: int) -> float:
     """
     count = first + second
     tail = sum(math.comb(count, k) for k in range(min(first, second) + 1))
-    return min(1.0, 2 * tail / 2**count)
+    return min(1.0, 2.0 * tail / float(2**count))
 
 
 def as_text(answers: Mapping[str, Sequence[Answer]]) -> str:
@@ -229,15 +224,23 @@ def measure(options: argparse.Namespace) -> None:
     """Runs the model on all clips with each recipe, and prints what was found.
 
     Raises:
-        I3DError: The clips or the model can't be used.
+        I3DError: The clips or the model can't be used. One clip that can't be read ends the run:
+            an accuracy is one of all clips.
+        OSError: The output can't be written.
     """
     clips = read_clips(options.folder)
     classifier = Classifier.load(options.model)
+    for clip in clips:
+        for label in clip.labels:
+            if label not in classifier.predictor.labels:
+                raise unknown_name(
+                    "label", label, classifier.predictor.labels, listing="i3d labels"
+                )
     recipes = list(dict.fromkeys(options.recipe or RECIPES))
     answers: dict[str, list[Answer]] = {recipe: [] for recipe in recipes}
     for number, clip in enumerate(clips, start=1):
         for recipe in recipes:
-            scores = classifier.score(clip.path, recipe=recipe)
+            scores = classifier.score(clip.path, recipe=recipe, input_range=options.input_range)
             answer = answer_of(scores, clip)
             answers[recipe].append(answer)
             print(
@@ -255,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the command line asks for.
 
     Returns:
-        The exit code: that of `i3d` for the same error.
+        The exit code, as of `i3d`.
     """
     parser = argparse.ArgumentParser(description="Measure a model's accuracy on labelled clips.")
     parser.add_argument("folder", type=Path, help="folder with the videos and clips.csv")
@@ -263,12 +266,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--recipe", action="append", choices=RECIPES, help="may be repeated (default: all)"
     )
+    parser.add_argument(
+        "--input-range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="values to feed for black and white (default: the recipe's)",
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write all answers as JSON")
     try:
         measure(parser.parse_args(arguments))
     except I3DError as error:
         print(" ".join(filter(None, (error.message, error.hint))), file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"{error.filename} cannot be written: {error.strerror}.", file=sys.stderr)
+        return ExitCode.TRANSFER
     return 0
 
 

@@ -111,7 +111,10 @@ def real_module() -> Path:
     """
     path = os.environ.get("I3D_REAL_MODULE")
     if path is None:
-        reason = "I3D_REAL_MODULE is not set: `i3d model fetch` first, and scripts/test sets it"
+        reason = (
+            "needs DeepMind's weights: run `i3d model fetch` and then scripts/test, or name the "
+            "model's folder in I3D_REAL_MODULE"
+        )
         (pytest.fail if REQUIRES_REAL_WEIGHTS else pytest.skip)(reason)
     return Path(path)
 
