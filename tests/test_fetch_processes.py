@@ -231,12 +231,13 @@ def test_when_no_source_works_each_is_named_with_its_reason(
         }
         process = run_i3d("classify", clip, "--top", "5", environment=environment)
     assert_refused(
-        process, "Error: i3d-kinetics-400 cannot be fetched: none of its 6 sources works"
+        process, "Error: i3d-kinetics-400 cannot be fetched: none of its 7 sources works"
     )
     reasons = {
         "tfhub-cache": "not there",
         "kagglehub-cache": "not there",
         "tfhub": "the server answered 404 Not Found",
+        "pypi": "127.0.0.1:9 refuses the connection",
         "gcs": "the server answered 403 Forbidden",
         "kaggle": ARRIVED,
         "deepmind": "what came is not the expected file",

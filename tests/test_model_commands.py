@@ -309,7 +309,7 @@ def test_fetch_says_why_no_source_works(hosts: ModelHosts) -> None:
     result = i3d_model("fetch", "--offline")
     assert (result.exit_code, result.stdout) == (5, "")
     assert hosts.num_requests == 0
-    assert result.stderr.count("offline: I3D_OFFLINE is set") == 4
+    assert result.stderr.count("offline: I3D_OFFLINE is set") == 5
     assert "Unset I3D_OFFLINE" in result.stderr
     result = i3d_model("fetch")
     assert result.exit_code == 5

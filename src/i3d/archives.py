@@ -113,6 +113,33 @@ def unpack(
     return unpacker.files
 
 
+def read_member(archive: Path, name: str, num_bytes: int) -> bytes:
+    """Read one file out of an archive whose content is known; nothing is written.
+
+    Args:
+        archive: A tar or zip archive.
+        name: The member's name, as it is in the archive.
+        num_bytes: The size that it must have.
+
+    Raises:
+        ArchiveError: It is no archive, is damaged, or has no such file of that size. The message is
+            a clause.
+        CacheError: The archive cannot be read.
+    """
+    try:
+        for member, content in _members(archive, max_members=10_000):
+            if member == name and content is not None:
+                data = content.read(num_bytes + 1)
+                if len(data) != num_bytes:
+                    raise ArchiveError(f"its {name} has another size than {num_bytes} bytes")
+                return data
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, (ArchiveError, CacheError)):
+            raise
+        raise ArchiveError(_DAMAGED) from error
+    raise ArchiveError(f"it has no {name}")
+
+
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 

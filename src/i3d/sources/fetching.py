@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from i3d.catalog import CACHE_SOURCES
+from i3d.catalog import CACHE_SOURCES, CONVERTED_SOURCES
 from i3d.download import is_offline
 from i3d.download.attempts import NETWORK_HINT
 from i3d.errors import (
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from i3d.progress import Progress
     from i3d.sources.records import ModelRecord
 
-    Fill: TypeAlias = Callable[[Path], None]
+    Fill: TypeAlias = Callable[[Path], str | None]
+    """Gives the address, where one is found on the way."""
     Steps: TypeAlias = dict[str, tuple[str, Fill]]
 
 
@@ -69,9 +70,9 @@ def fetch_model(
         try:
             with progress.task(f"fetching {spec.name} from {name}"), scratch_folder() as scratch:
                 is_filling = True  # a disk that is full now may be so by the fault of this source
-                fill(scratch)
+                place_found = fill(scratch) or location
                 is_filling = False
-                record = _inspect(scratch, spec.name, spec, name, location, progress)
+                record = _inspect(scratch, spec.name, spec, name, place_found, progress)
                 return install(scratch, record)
         except EngineNotInstalledError:
             raise  # the next source would meet it, too
@@ -173,7 +174,7 @@ def _inspect(
             spec=spec,
             source=source,
             location=location,
-            converted=source == "deepmind",
+            converted=source in CONVERTED_SOURCES,
         )
 
 
