@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     from i3d.progress import Progress
 
 _MAX_PAGE_BYTES = 2**20
-"""The page of a project with one release has 1 kB; those with a thousand files, some 500 kB."""
+"""Login pages, which some networks give in place of an index, may be so long."""
+
+_MAX_PARSED_BYTES = 2**15
+"""The page of a project with one release has 1 kB. Parsers of HTML may take a time that grows with
+the square of the length, in Python 3.11 up to 15 s for so much."""
 
 NO_INDEX = "pip or uv is configured to use no package index on the web"
 
@@ -109,6 +113,10 @@ def _find_file(page: str, package: PackageFile, target: Path, progress: Progress
         progress=progress,
     )
     content = target.read_bytes()
+    if package.file.encode() not in content:
+        raise TransferError(f"its page of {package.project} does not list {package.file}")
+    if len(content) > _MAX_PARSED_BYTES:
+        raise TransferError(f"its page of {package.project} is too long")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Beautiful Soup's, of what is no page
@@ -116,12 +124,9 @@ def _find_file(page: str, package: PackageFile, target: Path, progress: Progress
                 listed = ProjectPage.from_json_data(json.loads(content), fetched.url)
             else:
                 listed = ProjectPage.from_html(package.project, content, fetched.url)
-        addresses = {entry.filename: entry.url for entry in listed.packages}
+        return next(entry.url for entry in listed.packages if entry.filename == package.file)
     except Exception as error:  # whatever a page may do to the parsers
         raise TransferError(f"its page of {package.project} cannot be read") from error
-    if package.file not in addresses:
-        raise TransferError(f"its page of {package.project} does not list {package.file}")
-    return addresses[package.file]
 
 
 def _published_weights(found: Weights, name: str) -> dict[str, NDArray[np.float32]]:
