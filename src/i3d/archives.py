@@ -118,12 +118,10 @@ def read_member(archive: Path, name: str, num_bytes: int) -> bytes:
 
     Args:
         archive: A tar or zip archive.
-        name: The member's name, as it is in the archive.
-        num_bytes: The size that it must have.
+        name, num_bytes: The member's name, as it is in the archive, and the size it must have.
 
     Raises:
-        ArchiveError: It is no archive, is damaged, or has no such file of that size. The message is
-            a clause.
+        ArchiveError: It is damaged, or has no such file of that size. The message is a clause.
         CacheError: The archive cannot be read.
     """
     try:
@@ -133,9 +131,9 @@ def read_member(archive: Path, name: str, num_bytes: int) -> bytes:
                 if len(data) != num_bytes:
                     raise ArchiveError(f"its {name} has another size than {num_bytes} bytes")
                 return data
+    except (ArchiveError, CacheError):
+        raise
     except (*_DAMAGE, OSError) as error:
-        if isinstance(error, (ArchiveError, CacheError)):
-            raise
         raise ArchiveError(_DAMAGED) from error
     raise ArchiveError(f"it has no {name}")
 
