@@ -118,24 +118,26 @@ def read_member(archive: Path, name: str, num_bytes: int) -> bytes:
 
     Args:
         archive: A tar or zip archive.
-        name, num_bytes: The member's name, as it is in the archive, and the size it must have.
+        name: The member's name, as it is in the archive.
+        num_bytes: The size that it must have.
 
     Raises:
         ArchiveError: It is damaged, or has no such file of that size. The message is a clause.
         CacheError: The archive cannot be read.
     """
+    data = None
     try:
         for member, content in _members(archive, max_members=10_000):
             if member == name and content is not None:
                 data = content.read(num_bytes + 1)
-                if len(data) != num_bytes:
-                    raise ArchiveError(f"its {name} has another size than {num_bytes} bytes")
-                return data
+                break
     except (ArchiveError, CacheError):
         raise
     except (*_DAMAGE, OSError) as error:
         raise ArchiveError(_DAMAGED) from error
-    raise ArchiveError(f"it has no {name}")
+    if data is None or len(data) != num_bytes:
+        raise ArchiveError(f"it has no {name} of {num_bytes} bytes")
+    return data
 
 
 class _Readable(Protocol):
