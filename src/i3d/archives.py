@@ -125,17 +125,14 @@ def read_member(archive: Path, name: str, num_bytes: int) -> bytes:
         ArchiveError: It is damaged, or has no such file of that size. The message is a clause.
         CacheError: The archive cannot be read.
     """
-    data = None
+    members = _members(archive, max_members=10_000)
     try:
-        for member, content in _members(archive, max_members=10_000):
-            if member == name and content is not None:
-                data = content.read(num_bytes + 1)
-                break
+        data = next((it.read(num_bytes + 1) for path, it in members if it and path == name), b"")
     except (ArchiveError, CacheError):
         raise
     except (*_DAMAGE, OSError) as error:
         raise ArchiveError(_DAMAGED) from error
-    if data is None or len(data) != num_bytes:
+    if len(data) != num_bytes:
         raise ArchiveError(f"it has no {name} of {num_bytes} bytes")
     return data
 
