@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
+Point = npt.NDArray[np.float64]
+"""float64 (3,), or several, (..., 3)."""
 Color = tuple[int, int, int]
 """Red, green, blue, 0 to 255."""
 SIDES = (-1, 1)
@@ -36,12 +38,17 @@ class Material(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A capsule from `start` to `end`, float64 (3,) each, with a radius at either end."""
+    """A capsule from `start` to `end`, with a radius at either end."""
 
-    start: npt.NDArray[np.float64]
-    end: npt.NDArray[np.float64]
+    start: Point
+    end: Point
     radii: tuple[float, float]
     material: Material
+
+
+def beside(point: Point, x: float, y: float, z: float) -> Point:
+    """Returns a point that is so much further right, up and toward the viewer."""
+    return np.asarray(point + np.array([x, y, z]))
 
 
 def part(
@@ -51,13 +58,12 @@ def part(
     return Part(np.array(start, np.float64), np.array(end, np.float64), radii, material)
 
 
-@dataclass(frozen=True)
-class Outfit:
+class Outfit(NamedTuple):
     """What a figure looks like."""
 
     skin: Material = Material((214, 160, 128), 0.025, 0.1)
     hair: Material = Material((58, 38, 26), 0.03, 0.2)
-    shirt: Material = Material((196, 52, 44), 0.045)
+    shirt: Material = Material((196, 52, 44), 0.06)
     trousers: Material = Material((48, 66, 104), 0.02)
     shoes: Material = Material((238, 238, 234), 0.03)
     features: Material = Material((52, 30, 26), 0.004)
@@ -109,22 +115,22 @@ class Camera:
     shadow: float = 0.55
     """How dark the figure's shadow is at its foot."""
 
-    def to_camera(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def to_camera(self, points: Point) -> Point:
         """Turns points (..., 3) of the world into the camera's: x right, y up, z to the viewer."""
         c, s = math.cos(math.radians(self.pitch)), math.sin(math.radians(self.pitch))
-        return points @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]])
+        return np.asarray(points @ np.array([[1, 0, 0], [0, c, s], [0, -s, c]]))
 
-    def to_pixels(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def to_pixels(self, points: Point) -> Point:
         """Says where points (..., 3) of the camera's are seen: (..., 2), columns and rows."""
         return np.array(self.origin) + self.scale * points[..., :2] * (1, -1)
 
 
 def middle_joint(
-    start: npt.NDArray[np.float64],
-    end: npt.NDArray[np.float64],
+    start: Point,
+    end: Point,
     lengths: tuple[float, float],
-    toward: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+    toward: Point,
+) -> Point:
     """Finds the elbow or knee of two bones between two points, bent `toward` a direction."""
     first, second = lengths
     axis = end - start
@@ -136,17 +142,17 @@ def middle_joint(
     return np.asarray(start + axis * along + side * math.sqrt(max(first**2 - along**2, 0.0)))
 
 
-def draw_head(neck: npt.NDArray[np.float64], nod: float, outfit: Outfit) -> list[Part]:
+def draw_head(neck: Point, nod: float, outfit: Outfit) -> list[Part]:
     """Returns neck, skull, face and hair above the base of the neck."""
     angle = math.radians(nod)
     c, s = math.cos(angle), math.sin(angle)
 
-    def at(x: float, y: float, z: float) -> npt.NDArray[np.float64]:
-        return neck + np.array([0, 0.08, 0.0]) + np.array([x, c * y + s * z, c * z - s * y])
+    def at(x: float, y: float, z: float) -> Point:
+        return beside(neck, x, 0.08 + c * y + s * z, c * z - s * y)
 
     skin, hair, dark = outfit.skin, outfit.hair, outfit.features
     parts = [
-        part(neck - (0, 0.04, 0), at(0, 0.04, 0), (0.052, 0.05), skin),
+        part(beside(neck, 0, -0.01, -0.015), at(0, 0.04, 0), (0.055, 0.05), skin),
         part(at(0, 0.125, 0), at(0, 0.05, 0.03), (0.095, 0.068), skin),
         part(at(0, 0.10, 0.095), at(0, 0.075, 0.113), (0.012, 0.016), skin),
         part(at(0, 0.155, -0.028), at(0, 0.13, -0.035), (0.105, 0.1), hair),
@@ -170,29 +176,32 @@ def draw_figure(pose: Pose, outfit: Outfit) -> list[Part]:
     pelvis = np.array(pose.pelvis)
     lean_x, lean_z = pose.lean
     rise = math.sqrt(SHOULDER_HEIGHT**2 - lean_x**2 - lean_z**2)
-    chest = pelvis + (lean_x, rise, lean_z)
+    chest = beside(pelvis, lean_x, rise, lean_z)
     spine = (chest - pelvis) / SHOULDER_HEIGHT
     shirt, trousers, skin, baggy = outfit.shirt, outfit.trousers, outfit.skin, outfit.bagginess
     parts = [
-        part(pelvis + (-0.06, 0, 0), pelvis + (0.06, 0, 0), (0.108, 0.108), trousers),
-        part(pelvis + (-0.045, 0.05, 0), pelvis + (0.045, 0.05, 0), (0.122 + baggy,) * 2, shirt),
-        part(pelvis + spine * 0.1, pelvis + spine * 0.3, (0.125 + baggy, 0.13 + baggy), shirt),
+        part(beside(pelvis, -0.06, 0, 0), beside(pelvis, 0.06, 0, 0), (0.108, 0.108), trousers),
         part(
-            pelvis + spine * 0.38 - (0.08, 0, 0),
-            pelvis + spine * 0.38 + (0.08, 0, 0),
-            (0.108 + baggy, 0.108 + baggy),
+            beside(pelvis, -0.045, 0.05, 0),
+            beside(pelvis, 0.045, 0.05, 0),
+            (0.122 + baggy,) * 2,
             shirt,
         ),
         *draw_head(chest + spine * 0.06, pose.nod, outfit),
     ]
     for side, hand, foot in zip(SIDES, pose.hands, pose.feet, strict=True):
         outward = np.array([side, 1, 1])
-        shoulder = chest + (side * SHOULDER_HALF, pose.shrug - 0.02, 0)
+        ribs, waist = (
+            beside(pelvis + spine * up, side * out, 0, 0)
+            for up, out in ((0.39, 0.09), (0.1, 0.045))
+        )
+        shoulder = beside(chest, side * SHOULDER_HALF, pose.shrug - 0.02, 0)
         wrist = np.array(hand)
         elbow = middle_joint(shoulder, wrist, (UPPER_ARM, FOREARM), outward * pose.elbows)
         forearm = (wrist - elbow) / np.linalg.norm(wrist - elbow)
         parts += [
-            part(chest + (side * 0.05, 0.03, 0), shoulder, (0.05, 0.062), shirt),
+            part(waist, ribs, (0.112 + baggy, 0.106 + baggy), shirt),
+            part(beside(chest, side * 0.05, 0.03, 0), shoulder, (0.05, 0.062), shirt),
             part(shoulder, elbow, (0.05, 0.042), skin),
             part(elbow, wrist, (0.042, 0.03), skin),
             part(wrist + forearm * 0.03, wrist + forearm * 0.085, (0.036, 0.028), skin),
@@ -204,13 +213,13 @@ def draw_figure(pose: Pose, outfit: Outfit) -> list[Part]:
             parts.append(
                 part(cuff, cuff + (wrist - elbow) * lower, (0.056 + baggy, 0.046 + baggy), shirt)
             )
-        hip, ankle = pelvis + (side * HIP_HALF, 0, 0), np.array(foot)
+        hip, ankle = beside(pelvis, side * HIP_HALF, 0, 0), np.array(foot)
         knee = middle_joint(hip, ankle, (THIGH, SHANK), outward * pose.knees)
-        toe = ankle + np.array([side * 0.04, -0.035, 0.15])
+        toe = beside(ankle, side * 0.04, -0.035, 0.15)
         parts += [
             part(hip, knee, (0.095 + baggy, 0.066 + baggy), trousers),
-            part(knee, ankle + (0, 0.01, 0), (0.066 + baggy, 0.05 + baggy), trousers),
-            part(ankle + (0, -0.03, -0.04), toe, (0.044, 0.036), outfit.shoes),
+            part(knee, beside(ankle, 0, 0.01, 0), (0.066 + baggy, 0.05 + baggy), trousers),
+            part(beside(ankle, 0, -0.03, -0.04), toe, (0.044, 0.036), outfit.shoes),
         ]
     return turned(parts, pose.turn)
 
@@ -244,7 +253,7 @@ class Tracer:
         for row, material in zip(found, self.materials, strict=True):
             row.fill(9)
             for p in self.seen:
-                if p.material is material or p.material == material:
+                if p.material == material:
                     melt(row, capsule_distance(points, p), material.blend)
         nearest = found.argmin(axis=0)
         return np.take_along_axis(found, nearest[None], 0)[0], nearest
@@ -319,7 +328,7 @@ class Tracer:
 
     def visible(self, points: Floats, normals: Floats, light: Floats) -> Floats:
         """Says how much of the lamp points (N, 3) see, from 0 to 1."""
-        seen = np.ones(len(points), np.float32)
+        seen: Floats = np.ones(len(points), np.float32)
         travelled = np.full(len(points), 0.03, np.float32)
         start = points + 0.01 * normals
         for _ in range(10):
@@ -336,12 +345,12 @@ class Tracer:
         for p in self.parts:
             ends = [at - light * (at[1] / light[1]) for at in (p.start, p.end)]
             pixels = self.camera.to_pixels(self.camera.to_camera(np.stack(ends)))
-            mask: Floats = np.zeros((height, width), np.float32)
-            thickness = max(1, round(1.5 * max(p.radii) * self.camera.scale))
             first, second = (tuple(map(round, pixel)) for pixel in pixels.tolist())
-            cv2.line(mask, first, second, 1.0, thickness, cv2.LINE_AA)
-            softness = 0.02 + 0.05 * float(p.start[1] + p.end[1]) / 2
-            total = np.maximum(total, cv2.GaussianBlur(mask, (0, 0), softness * self.camera.scale))
+            thickness = max(1, round(1.5 * max(p.radii) * self.camera.scale))
+            spot = np.zeros((height, width), np.float32)
+            cv2.line(spot, first, second, (1.0,), thickness, cv2.LINE_AA)
+            softness = (0.02 + 0.05 * float(p.start[1] + p.end[1]) / 2) * self.camera.scale
+            np.maximum(total, cv2.GaussianBlur(spot, (0, 0), softness), out=total)
         return total * self.camera.shadow
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from camera_moves import Image, as_image, fractal_noise
-from drawn_figures import Color
+
+if TYPE_CHECKING:
+    from drawn_figures import Color
 
 Doubles = npt.NDArray[np.float64]
+SIZE = (640, 480)
+"""Of the paintings, in pixels."""
 HORIZON = 0.46
 """Row of the horizon, of the height."""
 
@@ -20,21 +26,21 @@ def mix(image: Image, color: Color | Image, weight: npt.NDArray[np.floating]) ->
     return as_image(image + np.clip(weight, 0, 1)[..., None] * (other - image.astype(np.float32)))
 
 
-def noise(rng: np.random.Generator, size: tuple[int, int], roughness: float) -> Doubles:
-    """Returns fractal noise of a size (width, height), 0 to 1."""
+def noise(rng: np.random.Generator, roughness: float) -> Doubles:
+    """Returns fractal noise, float64 (480, 640), 0 to 1."""
     square = fractal_noise(rng, 512, roughness)
-    return np.asarray(cv2.resize(square, size, interpolation=cv2.INTER_AREA), np.float64)
+    return np.asarray(cv2.resize(square, SIZE, interpolation=cv2.INTER_AREA), np.float64)
 
 
-def floor_noise(rng: np.random.Generator, size: tuple[int, int], roughness: float) -> Doubles:
-    """Returns noise that lies on the floor: finer toward the horizon; 0.5 above it."""
-    width, height = size
+def floor_noise(rng: np.random.Generator, roughness: float) -> Doubles:
+    """Returns noise that lies on the floor, finer toward the horizon, float64 (480, 640)."""
+    width, height = SIZE
     square = fractal_noise(rng, 1024, roughness)
     top = round(HORIZON * height)
     seen = np.array([[0, top], [width, top], [4 * width, height], [-3 * width, height]], np.float32)
     flat = np.array([[0, 0], [1023, 0], [1023, 1023], [0, 1023]], np.float32)
     matrix = cv2.getPerspectiveTransform(flat, seen)
-    return np.asarray(cv2.warpPerspective(square, matrix, size, borderValue=0.5), np.float64)
+    return np.asarray(cv2.warpPerspective(square, matrix, SIZE), np.float64)
 
 
 def paint_crown(
@@ -82,29 +88,29 @@ def paint_tree(
     paint_crown(image, rng, (x, y - height * 0.7), height * 0.42, color)
 
 
-def paint_park(size: tuple[int, int], seed: int, *, morning: bool = False) -> Image:
-    """Paints sky, a wood far off, trees and a lawn with a path: uint8 (height, width, 3), RGB."""
+def paint_park(seed: int, *, morning: bool = False) -> Image:
+    """Paints sky, a wood far off, trees and a lawn with a path: uint8 (480, 640, 3), RGB."""
     rng = np.random.default_rng(seed)
-    width, height = size
+    width, height = SIZE
     horizon = round(HORIZON * height)
     rows, columns = np.mgrid[:height, :width].astype(np.float64)
     image: Image = np.empty((height, width, 3), np.uint8)
     image[:] = (122, 172, 226)
     pale: Color = (255, 226, 188) if morning else (222, 236, 246)
     image = mix(image, pale, (rows / horizon) ** 1.4)
-    clouds = np.clip((noise(rng, size, 0.6) - 0.52) * 3.5, 0, 1) * (rows < horizon)
+    clouds = np.clip((noise(rng, 0.6) - 0.52) * 3.5, 0, 1) * (rows < horizon)
     image = mix(image, (250, 250, 252), 0.8 * clouds)
     for depth, color in enumerate(((132, 162, 164), (98, 136, 110), (66, 108, 66))):
-        line = horizon - (46 - 12 * depth) * height / 480 * (0.7 + noise(rng, (width, 1), 0.8)[0])
-        texture = 0.72 + 0.5 * noise(rng, size, 0.95)
+        line = horizon - (46 - 12 * depth) * (0.7 + noise(rng, 0.8)[0])
+        texture = 0.72 + 0.5 * noise(rng, 0.95)
         lumpy = as_image(np.asarray(color) * texture[..., None])
         image = mix(image, lumpy, np.clip(rows - line, 0, 1) * (rows < horizon + 2))
     near = np.clip((rows - horizon) / (height - horizon), 0, 1)
     lawn: Image = np.empty_like(image)
     lawn[:] = (152, 178, 84)
     lawn = mix(lawn, (78, 128, 48), near**0.6)
-    patches = floor_noise(rng, size, 0.75)
-    blades = floor_noise(rng, size, 1.05)
+    patches = floor_noise(rng, 0.75)
+    blades = floor_noise(rng, 1.05)
     lawn = as_image(lawn * (0.72 + 0.36 * patches + 0.22 * blades)[..., None])
     image = mix(image, lawn, rows >= horizon)
     bend = 0.78 + 0.5 * near**1.4 * (1 if seed % 2 else -1.9) + 0.03 * np.sin(near * 9)
@@ -113,25 +119,27 @@ def paint_park(size: tuple[int, int], seed: int, *, morning: bool = False) -> Im
     sand = as_image(np.array((206, 190, 158)) * (0.85 + 0.25 * blades)[..., None])
     image = mix(image, sand, 0.9 * path)
     greens: tuple[Color, ...] = ((116, 158, 66), (98, 150, 74), (142, 160, 62), (84, 132, 66))
-    far = [(x, horizon + rng.uniform(4, 12), rng.uniform(80, 120)) for x in np.arange(30, 640, 88)]
+    far = [
+        (float(x), horizon + rng.uniform(4, 12), rng.uniform(80, 120))
+        for x in np.arange(30, 640, 88)
+    ]
     spots = [*far, (70, horizon + 40, 250), (585, horizon + 30, 225), (205, horizon + 20, 150)]
     for number, (x, y, tall) in enumerate(spots):
-        x += rng.uniform(-22, 22)
-        foot = (x * width / 640, y)
-        paint_tree(image, rng, foot, tall * height / 480, greens[number % 4])
+        foot = (x + rng.uniform(-22, 22), y)
+        paint_tree(image, rng, foot, tall, greens[number % 4])
     glow = np.exp(-np.hypot(columns - 0.12 * width, rows - 0.02 * height) / (0.4 * width))
     image = mix(image, (255, 232, 180) if morning else (255, 246, 222), glow * 0.3)
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 1.5), np.uint8)
 
 
-def paint_gym(size: tuple[int, int], seed: int) -> Image:
-    """Paints a wall with windows, a rack of weights, wall bars and a floor of rubber, RGB."""
+def paint_gym(seed: int) -> Image:
+    """Paints a wall with windows, weights, wall bars and a floor: uint8 (480, 640, 3), RGB."""
     rng = np.random.default_rng(seed)
-    width, height = size
+    width, height = SIZE
     rows, columns = np.mgrid[:height, :width].astype(np.float64)
     image: Image = np.empty((height, width, 3), np.uint8)
     image[:] = (172, 166, 156)
-    image = as_image(image * (0.86 + 0.2 * noise(rng, size, 0.9))[..., None])
+    image = as_image(image * (0.86 + 0.2 * noise(rng, 0.9))[..., None])
     floor_row = round(0.76 * height)
     image = mix(image, (96, 104, 112), 0.85 * ((rows > 0.6 * height) & (rows < floor_row)))
     for left in (0.05, 0.36, 0.67):
@@ -153,7 +161,9 @@ def paint_gym(size: tuple[int, int], seed: int) -> Image:
         cv2.rectangle(image, (x - 4, round(0.36 * height)), (x + 4, floor_row), (168, 122, 72), -1)
     floor: Image = np.empty_like(image)
     floor[:] = (74, 76, 82)
-    floor = mix(floor, (110, 110, 114), np.clip(1 - (rows - floor_row) / (height - floor_row), 0, 1))
+    floor = mix(
+        floor, (110, 110, 114), np.clip(1 - (rows - floor_row) / (height - floor_row), 0, 1)
+    )
     specks = (rng.uniform(size=(height, width)) > 0.975) * 0.5
     floor = mix(floor, (130, 134, 150), specks)
     image = mix(image, floor, rows >= floor_row)
