@@ -38,7 +38,7 @@ CLIPS = (
     ("juggling", "gym", "sports"),
     ("juggling", "morning", "silk"),
     ("pull-ups", "park", "casual"),
-    ("pull-ups", "gym", "casual"),
+    ("pull-ups", "morning", "sports"),
     ("tai-chi", "park", "silk"),
     ("tai-chi", "gym", "casual"),
 )
@@ -74,7 +74,8 @@ def point_at(page: Page, seconds: float) -> None:
     if box is None:
         sys.exit("the page has no chart")
     page.mouse.click(box["x"] + box["width"] * seconds / FILM_SECONDS, box["y"] + 100)
-    page.wait_for_timeout(500)
+    page.wait_for_function("() => !document.querySelector('video')?.seeking")
+    page.wait_for_timeout(2000)  # until the sign of seeking has faded
 
 
 def render_clips(folder: Path) -> None:
@@ -102,7 +103,7 @@ def main() -> None:
     i3d("preview", "film.avi", "-o", output / "preview.png")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
-        i3d("annotate", "film.avi", "--top", "3", "-o", folder / "marked.mp4")
+        i3d("annotate", "film.avi", "-o", folder / "marked.mp4")
         frame_at(folder / "marked.mp4", MOMENT, output / "annotated.png")
         i3d("report", "film.avi", "--video", "embed", "-o", folder / "report.html")
         render_clips(folder / "clips")
