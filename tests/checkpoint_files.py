@@ -16,7 +16,7 @@ import numpy as np
 from i3d.fingerprints import published
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -105,7 +105,7 @@ def random_weights(like: str = "rgb_imagenet", seed: int = 0) -> dict[str, NDArr
 
 
 def write_bundle(
-    prefix: Path, tensors: Mapping[str, NDArray[Any]], *, num_shards: int = 1, **options: int
+    prefix: Path, tensors: Mapping[str, NDArray[Any]], *, num_shards: int = 1, **options: int | None
 ) -> Path:
     """Write tensors as a checkpoint, in turn to each of the data files; give the prefix.
 
@@ -169,7 +169,11 @@ def index_entries(
 
 
 def index_table(
-    entries: Iterable[tuple[bytes, bytes]], *, block_bytes: int = 2**18, compression: int = 0
+    entries: Iterable[tuple[bytes, bytes]],
+    *,
+    block_bytes: int = 2**18,
+    compression: int = 0,
+    snappy_tag: int | None = None,
 ) -> bytes:
     """Write keys and values, sorted already, as a table.
 
@@ -177,6 +181,7 @@ def index_table(
         entries: Keys and values.
         block_bytes: Size from which on a block is closed (TensorFlow's: 256 KiB).
         compression: The type that the blocks claim to be of: 0 none, 2 zstd.
+        snappy_tag: Compress the blocks, see `snappy`; None writes them as they are.
     """
     blocks: list[list[tuple[bytes, bytes]]] = [[]]
     size = 0
@@ -189,20 +194,41 @@ def index_table(
     last_keys = [block[-1][0] for block in blocks]
     if b"" < last_keys[-1] < b"\xff":  # what LevelDB does with the last one: shorter, not less
         last_keys[-1] = bytes([last_keys[-1][0] + 1])
-    return table_of_blocks([block_of(block) for block in blocks], last_keys, compression)
+    written = [block_of(block) for block in blocks]
+    if snappy_tag is None:
+        return table_of_blocks(written, last_keys, compression)
+    compressed = [snappy(block, snappy_tag) for block in written]
+    return table_of_blocks(compressed, last_keys, 1, lambda block: snappy(block, snappy_tag))
 
 
-def table_of_blocks(blocks: list[bytes], last_keys: list[bytes], compression: int = 0) -> bytes:
-    """Put blocks together to a table, with their checksums."""
+def table_of_blocks(
+    blocks: list[bytes],
+    last_keys: list[bytes],
+    compression: int = 0,
+    compress: Callable[[bytes], bytes] | None = None,
+) -> bytes:
+    """Put blocks together to a table, with their checksums.
+
+    Args:
+        blocks: As they are stored.
+        last_keys: The last key of each.
+        compression: Their type.
+        compress: What is done to the block of their places.
+    """
     table = b""
     handles = []
-    for block in [*blocks, block_of([])]:  # the last one is for statistics, and empty
+    # The last one is for statistics, and empty.
+    for block in [*blocks, block_of([]) if compress is None else compress(block_of([]))]:
         handles.append(varint(len(table)) + varint(len(block)))
         table += with_trailer(block, compression)
     index = block_of(list(zip(last_keys, handles, strict=False)), restart_interval=1)
+    index = index if compress is None else compress(index)
     footer = handles[-1] + varint(len(table)) + varint(len(index))
     return (
-        table + with_trailer(index) + footer.ljust(40, b"\0") + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
+        table
+        + with_trailer(index, 0 if compress is None else compression)
+        + footer.ljust(40, b"\0")
+        + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
     )
 
 
@@ -222,6 +248,50 @@ def block_of(entries: Iterable[tuple[bytes, bytes]], *, restart_interval: int = 
         block += varint(num_shared) + varint(len(new)) + varint(len(value)) + new + value
         previous = key
     return block + b"".join(n.to_bytes(4, "little") for n in [*restarts, len(restarts)])
+
+
+def snappy(data: bytes, tag: int) -> bytes:
+    """Compress a block with literals and one kind of copies.
+
+    Args:
+        data: The block.
+        tag: 0: literals alone; 1, 2, 3: copies with offsets of 1, 2 and 4 bytes.
+    """
+    longest, farthest = {0: (0, 0), 1: (11, 2**11), 2: (64, 2**16), 3: (64, 2**32)}[tag]
+    out, literal, position = varint(len(data)), b"", 0
+    seen: dict[bytes, int] = {}
+    while position < len(data):
+        start = seen.get(data[position : position + 4], position)
+        seen[data[position : position + 4]] = position
+        offset, length = position - start, 0
+        while length < longest and data[start + length : start + length + 1] == (
+            data[position + length : position + length + 1] or None
+        ):
+            length += 1  # a copy may overlap what it makes
+        if length < 4 or not 0 < offset < farthest:
+            literal += data[position : position + 1]
+            position += 1
+            continue
+        out += _literal(literal)
+        literal = b""
+        if tag == 1:
+            out += bytes([1 | (length - 4) << 2 | offset >> 8 << 5, offset & 255])
+        else:
+            out += bytes([tag | (length - 1) << 2]) + offset.to_bytes(
+                2 if tag == 2 else 4, "little"
+            )
+        position += length
+    return out + _literal(literal)
+
+
+def _literal(content: bytes) -> bytes:
+    """Bytes as they are; the length of longer ones follows their first byte."""
+    if not content:
+        return b""
+    if len(content) <= 60:
+        return bytes([len(content) - 1 << 2]) + content
+    size = (len(content) - 1).to_bytes(4, "little").rstrip(b"\0")
+    return bytes([59 + len(size) << 2]) + size + content
 
 
 def with_trailer(block: bytes, compression: int = 0) -> bytes:

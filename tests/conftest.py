@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 REQUIRES_BROWSER = bool(os.environ.get("I3D_REQUIRE_BROWSER"))
 """Whether tests in a browser must run; read before tests get surroundings of their own."""
 
+REQUIRES_REAL_WEIGHTS = bool(os.environ.get("I3D_REQUIRE_REAL_WEIGHTS"))
+"""Whether tests of DeepMind's real weights must run; read then, too."""
+
 SOURCE = Path(__file__).parent.parent / "src"
 
 
@@ -98,6 +101,22 @@ def engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     Each model that is installed would be run on both.
     """
     monkeypatch.setattr("i3d.engines._agrees", lambda *_: True)
+
+
+@pytest.fixture(scope="session")
+def real_module() -> Path:
+    """The folder of a SavedModel with the real weights of i3d-kinetics-400.
+
+    `I3D_REAL_MODULE` names it; `I3D_REQUIRE_REAL_WEIGHTS` makes it an error that it does not.
+    """
+    path = os.environ.get("I3D_REAL_MODULE")
+    if path is None:
+        reason = (
+            "needs DeepMind's weights: run `i3d model fetch` and then scripts/test, or name the "
+            "model's folder in I3D_REAL_MODULE"
+        )
+        (pytest.fail if REQUIRES_REAL_WEIGHTS else pytest.skip)(reason)
+    return Path(path)
 
 
 @pytest.fixture(scope="session")

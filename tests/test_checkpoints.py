@@ -14,6 +14,7 @@ import pytest
 import i3d
 from i3d.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
 from i3d.checkpoints.index import MAX_INDEX_BYTES, MAX_NAME_BYTES
+from i3d.checkpoints.snappy import decompress
 from i3d.errors import CheckpointError
 from i3d.fingerprints import canonical_name, published
 
@@ -99,6 +100,70 @@ def test_what_was_written_is_read(tmp_path: Path, num_shards: int, block_bytes: 
         assert found.shape == expected.shape == checkpoint.tensors[name].shape
         np.testing.assert_array_equal(found, expected)
     assert checkpoint.damaged() == ()
+
+
+@pytest.mark.parametrize("tag", [0, 1, 2, 3])
+@pytest.mark.parametrize("block_bytes", [2**18, 400])
+def test_an_index_that_is_compressed_is_read(tmp_path: Path, tag: int, block_bytes: int) -> None:
+    tensors = {f"layer/{i:03d}/weights": np.full(i, i, np.float32) for i in range(200)}
+    plain = write_bundle(tmp_path / "plain", tensors, block_bytes=block_bytes)
+    prefix = write_bundle(tmp_path / "x", tensors, block_bytes=block_bytes, snappy_tag=tag)
+    sizes = [path.with_name(f"{path.name}.index").stat().st_size for path in (prefix, plain)]
+    assert sizes[0] < sizes[1] or tag == 0, "it is compressed"
+    checkpoint = open_checkpoint(prefix)
+    assert checkpoint.tensors == open_checkpoint(plain).tensors
+    assert checkpoint.damaged() == ()
+
+
+@pytest.mark.parametrize(
+    ("packed", "unpacked"),
+    [
+        (b"\x0c\x04ab\x19\x02", b"ab" * 6),  # a copy that overlaps what it makes
+        (b"\x07\x00a\x16\x01\x00", b"a" * 7),
+        (b"\x07\x00a\x17\x01\x00\x00\x00", b"a" * 7),
+        (b"\x00", b""),
+        (b"\x46\xf0\x45" + b"z" * 70, b"z" * 70),
+        (b"\x02\xfc\x01\x00\x00\x00zz", b"zz"),
+    ],
+)
+def test_snappy_as_its_description_has_it(packed: bytes, unpacked: bytes) -> None:
+    assert decompress(packed, 100) == unpacked
+
+
+@pytest.mark.parametrize(
+    ("packed", "reason"),
+    [
+        (b"\x80\x80\x80\x80\x08", "declares 2147483648 bytes"),
+        (b"\x04\x0cab", "is cut off"),
+        (b"\x04\xfc\xff\xff\xff\xffab", "is cut off"),
+        (b"\x08\x00a\x01", "is cut off"),
+        (b"\x08\x00a\x16\x01", "is cut off"),
+        (b"\x08\x00a\x16\x00\x00", "copies what it does not hold"),
+        (b"\x08\x00a\x16\x02\x00", "copies what it does not hold"),
+        (b"\x03\x00a\x16\x01\x00", "holds more than it declares"),
+        (b"\x08\x00a\x16\x01\x00", "holds less than it declares"),
+        (b"", "cut off or too large"),
+    ],
+)
+def test_a_compressed_block_that_makes_no_sense_is_refused(
+    tmp_path: Path, packed: bytes, reason: str
+) -> None:
+    prefix = write_index(tmp_path, table_of_blocks([packed], [b"x"], 1))
+    with pytest.raises(CheckpointError, match=reason):
+        open_checkpoint(prefix)
+
+
+def test_blocks_that_grow_without_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{'x' * 900}/{i}" for i in range(20)]
+    prefix = write_bundle(
+        tmp_path / "x", {name: np.zeros(1) for name in names}, block_bytes=1000, snappy_tag=2
+    )
+    monkeypatch.setattr("i3d.checkpoints.index.MAX_INDEX_BYTES", 8000)
+    assert prefix.with_name("x.index").stat().st_size < 8000
+    with pytest.raises(CheckpointError, match="a compressed block declares"):
+        open_checkpoint(prefix)
 
 
 @pytest.mark.parametrize("dtype", list(TYPE_NUMBERS))
@@ -510,9 +575,13 @@ def test_variables_that_tensorflow_stored_in_slices_are_refused(tf: Any, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block_bytes", [2**18, 40])
-def test_tensorflow_reads_what_the_tests_write(tf: Any, tmp_path: Path, block_bytes: int) -> None:
-    prefix = write_bundle(tmp_path / "x", TENSORS, num_shards=2, block_bytes=block_bytes)
+@pytest.mark.parametrize(
+    "options", [{}, {"block_bytes": 40}, *({"snappy_tag": i} for i in range(4))]
+)
+def test_tensorflow_reads_what_the_tests_write(
+    tf: Any, tmp_path: Path, options: dict[str, int]
+) -> None:
+    prefix = write_bundle(tmp_path / "x", TENSORS, num_shards=2, **options)
     assert len(same_as_tensorflow(tf, prefix)) == len(TENSORS)
 
 

@@ -273,10 +273,12 @@ def test_a_result_says_whose_weights_made_it_in_any_folder(
     loads: Callable[[int], None], tmp_path: Path
 ) -> None:
     loads(400)
-    write_checkpoint(tmp_path / "variables", name="variables", published_checksums=True)
+    write_checkpoint(
+        tmp_path / "variables", "rgb_scratch", name="variables", published_checksums=True
+    )
     model = Classifier.load("my model").model
     assert model.source == "folder"
-    assert model.checkpoint == "rgb_imagenet"
+    assert model.checkpoint == "rgb_scratch"
     assert model.weights is not None
     data = tmp_path / "variables" / "variables.data-00000-of-00001"
     with data.open("r+b") as file:

@@ -22,8 +22,10 @@ from i3d.catalog import DEFAULT_MODEL
 from i3d.doctor import Check, exit_code, run_checks
 from i3d.doctor.check import guarded
 from i3d.errors import EngineNotInstalledError, ExitCode
+from i3d.progress import NO_PROGRESS
 from i3d.sources.local_caches import tfhub_cache_folder
 
+from engines import FakeEngine
 from installed_models import change_byte, install_copy, write_module, write_small_module
 from web_server import Resource, basic, serve
 
@@ -52,6 +54,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the checks that import engines."""
     fine = Check("fine", "ok", "left out")
     monkeypatch.setattr(i3d.doctor, "_check_engine", lambda name, progress: fine)
+    monkeypatch.setattr(i3d.doctor, "_check_model_engine", lambda progress: fine)
     monkeypatch.setattr(i3d.doctor, "_check_sample", lambda progress: fine)
 
 
@@ -200,9 +203,21 @@ def test_with_a_model_no_source_is_needed(tmp_path: Path) -> None:
     assert exit_code(checks) is ExitCode.OK
     found = by_name(checks)
     assert found[f"model {DEFAULT_MODEL}"] == Check(
-        f"model {DEFAULT_MODEL}", "ok", "whole, from gcs, weights that nobody published"
+        f"model {DEFAULT_MODEL}", "ok", "whole, from gcs, unofficial weights"
     )
     assert found["sources"].status == "info"
+
+
+def test_the_slower_engine_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_copy(write_small_module(tmp_path / "model"))
+    slower = FakeEngine([[0.0]])
+    slower.fallback_reason = "OpenVINO cannot run this model: it has no translation of Lgamma"
+    monkeypatch.setattr("i3d.engines.load_engine", lambda *_, **__: slower)
+    check = i3d.doctor._check_model_engine(NO_PROGRESS)
+    assert (check.name, check.status) == (f"engine of {DEFAULT_MODEL}", "warning")
+    assert check.detail == f"fake, which takes longer: {slower.fallback_reason}"
 
 
 @pytest.mark.usefixtures("quick")

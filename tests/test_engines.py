@@ -110,10 +110,11 @@ def test_any_names_will_do(load: Load, written: Written) -> None:
     assert engine.step_logits(make_clip(17), TRAINING).shape == (2, small.NUM_LABELS)
 
 
-def test_the_output_called_default_wins_and_features_beside_it_do_not_matter(
-    load: Load, written: Written, plain: Engine
+@pytest.mark.parametrize("form", ["features-beside", "one-name-for-all", "two-signatures"])
+def test_names_that_several_tensors_have_do_not_matter(
+    form: str, load: Load, written: Written, plain: Engine
 ) -> None:
-    engine = load(written("features-beside"))
+    engine = load(written(form))
     assert engine.contract.output_name == "default"
     assert engine.contract.num_labels == small.NUM_LABELS
     clip = make_clip(17)

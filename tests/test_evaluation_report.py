@@ -291,7 +291,12 @@ def test_json_says_what_was_measured_and_with_what(one: Evaluation) -> None:
         "input_range": [-1.0, 1.0],
         "input_range_reason": "the test says so",
     }
-    assert evaluation["engine"] == {"name": "fake", "version": "1.2.3", "precision": "float32"}
+    assert evaluation["engine"] == {
+        "name": "fake",
+        "version": "1.2.3",
+        "precision": "float32",
+        "fallback_reason": None,
+    }
     assert evaluation["relations"] == ["exact"]
     counts = [evaluation[f"num_{name}"] for name in ("clips", "failed", "resumed")]
     assert counts == [5, 1, 2]

@@ -238,7 +238,7 @@ def test_5_a_model_that_cannot_be_fetched(run_i3d: RunI3D, tmp_path: Path) -> No
     assert_failed(
         process,
         5,
-        "i3d-kinetics-400 cannot be fetched: none of its 6 sources works",
+        "i3d-kinetics-400 cannot be fetched: none of its 7 sources works",
         "http://127.0.0.1:9/deepmind/i3d-kinetics-400/1: ",
         "I3D_TFHUB_URL",
         "--model camera-motion",
@@ -246,7 +246,7 @@ def test_5_a_model_that_cannot_be_fetched(run_i3d: RunI3D, tmp_path: Path) -> No
     parsed = json.loads(process.stdout)
     assert parsed["results"] == []
     assert parsed["error"]["kind"] == "TransferError"
-    sources = ["tfhub-cache", "kagglehub-cache", "tfhub", "gcs", "kaggle", "deepmind"]
+    sources = ["tfhub-cache", "kagglehub-cache", "tfhub", "pypi", "gcs", "kaggle", "deepmind"]
     assert [line.split()[0] for line in parsed["error"]["details"]] == sources
     assert not list((tmp_path / "cache").rglob("*.pb"))
 

@@ -198,7 +198,7 @@ def assert_classified(process: subprocess.CompletedProcess[str], source: str) ->
     (result,) = json.loads(process.stdout)["results"]
     model = result["model"]
     assert (model["name"], model["source"]) == (DEFAULT_MODEL, source)
-    assert model["checkpoint"] == "rgb_imagenet"
+    assert model["checkpoint"] == "rgb_scratch"
     assert len({score["label"] for score in result["scores"]}) == 5
 
 
@@ -224,19 +224,20 @@ def test_when_no_source_works_each_is_named_with_its_reason(
         server.resources["/api/v1/models/deepmind/i3d-kinetics/tensorFlow1/400/1/download"] = (
             Resource(NO_MODEL)
         )
-        path = "/data/checkpoints/rgb_imagenet/model.ckpt.index"
+        path = "/data/checkpoints/rgb_scratch/model.ckpt.index"
         server.resources[path] = Resource(b"not DeepMind's")
         environment = {
             f"I3D_{name}_URL": server.url for name in ("TFHUB", "GCS", "KAGGLE", "DEEPMIND")
         }
         process = run_i3d("classify", clip, "--top", "5", environment=environment)
     assert_refused(
-        process, "Error: i3d-kinetics-400 cannot be fetched: none of its 6 sources works"
+        process, "Error: i3d-kinetics-400 cannot be fetched: none of its 7 sources works"
     )
     reasons = {
         "tfhub-cache": "not there",
         "kagglehub-cache": "not there",
         "tfhub": "the server answered 404 Not Found",
+        "pypi": "127.0.0.1:9 refuses the connection",
         "gcs": "the server answered 403 Forbidden",
         "kaggle": ARRIVED,
         "deepmind": "what came is not the expected file",

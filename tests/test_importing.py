@@ -61,7 +61,7 @@ RECORD = ModelRecord(
 @pytest.fixture
 def copy(models: ModelFiles, tmp_path: Path) -> Path:
     """A copy of a checkpoint's folder, to be damaged."""
-    return shutil.copytree(models.checkpoint(), tmp_path / "rgb_imagenet")
+    return shutil.copytree(models.checkpoint(), tmp_path / "rgb_scratch")
 
 
 # Imports
@@ -82,7 +82,7 @@ def test_each_form_is_imported_under_the_name_that_its_tensors_tell(
     assert installed.directory == models_dir() / NAME
     assert (record.name, record.source, record.location) == (NAME, "import", str(path))
     assert record.converted == (form == "checkpoint")
-    assert (record.checkpoint, record.num_labels) == ("rgb_imagenet", 400)
+    assert (record.checkpoint, record.num_labels) == ("rgb_scratch", 400)
     assert entries_of_the_cache() == {NAME}
     local = find_model(NAME)
     assert (local.source, local.directory, local.notes) == ("import", installed.directory, ())
@@ -94,7 +94,7 @@ def test_the_folder_that_i3d_model_path_prints_can_be_imported_elsewhere(
 ) -> None:
     first = import_model(models.archive("unknown"), name=NAME)
     assert first.record.checkpoint is None
-    assert "none that DeepMind published" in find_model(NAME).notes[0]
+    assert "is unofficial" in find_model(NAME).notes[0]
     carried = shutil.copytree(first.directory, tmp_path / "stick")
     monkeypatch.setenv("I3D_CACHE_DIR", str(tmp_path / "other machine"))
     second = import_model(carried)
@@ -274,7 +274,9 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
 def test_the_name_that_was_given_must_be_right(models: ModelFiles) -> None:
     error = refusal(models.module(), "i3d-kinetics-600")
-    assert reason(error) == "it is rgb_imagenet, not i3d-kinetics-600."
+    assert reason(error) == (
+        "it is rgb_scratch, which i3d calls i3d-kinetics-400, not i3d-kinetics-600."
+    )
 
 
 def test_a_model_that_has_no_name_is_to_be_used_where_it_lies(

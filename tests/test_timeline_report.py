@@ -274,7 +274,12 @@ def test_json_holds_what_made_it_the_segments_and_the_steps() -> None:
     assert parsed["clip"]["end_seconds"] == 30
     assert parsed["recipe"]["name"] == "standard"
     assert parsed["model"]["fingerprint"] == "sha256:abc"
-    assert parsed["engine"] == {"name": "openvino", "version": "2025.4", "precision": "float32"}
+    assert parsed["engine"] == {
+        "name": "openvino",
+        "version": "2025.4",
+        "precision": "float32",
+        "fallback_reason": None,
+    }
     assert parsed["warnings"] == ["it was dark"]
     assert parsed["settings"] == {
         "labels": None,

@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import i3d.verification
-from i3d.catalog import DEFAULT_MODEL
 from i3d.cli import cli
 from i3d.engines import load_engine
 from i3d.errors import EngineNotInstalledError, ModelNotInstalledError, UsageError
@@ -26,7 +24,9 @@ from i3d.fingerprints import SampleOutputs, git_blob_sha1, sample_outputs
 from i3d.labels import load_labels
 from i3d.paths import downloads_dir, samples_dir
 from i3d.predictor import softmax
-from i3d.verification import LOGIT_TOLERANCE, fetch_sample, verify_model
+from i3d.sources import find_installed
+from i3d.verification import verify_model
+from i3d.verification.sample import LOGIT_TOLERANCE, fetch_sample
 
 import small_modules
 from checkpoint_files import write_checkpoint
@@ -51,7 +51,14 @@ DATA = "variables/variables.data-00000-of-00001"
 SAMPLE_NAME = "v_CricketShot_g04_c01_rgb.npy"
 
 
+NAME = "i3d-kinetics-400-imagenet"
+"""The model that DeepMind ran its sample on."""
+
+
 def verify(*arguments: str | Path) -> Result:
+    """Run `i3d model verify`, on `NAME` where the arguments name no model."""
+    if not arguments or str(arguments[0]).startswith("--"):
+        arguments = (NAME, *arguments)
     return CliRunner().invoke(cli, ["model", "verify", *map(str, arguments)])
 
 
@@ -63,7 +70,7 @@ def verify_json(*arguments: str | Path) -> tuple[int, dict[str, object]]:
 @pytest.fixture
 def installed(models: ModelFiles, tmp_path: Path) -> InstalledModel:
     """The default model, installed, with the published tensors and a graph that is none."""
-    return install_copy(write_module(models.checkpoint(), tmp_path / "module"))
+    return install_copy(write_module(models.checkpoint("rgb_imagenet"), tmp_path / "module"), NAME)
 
 
 # Which model it is
@@ -74,7 +81,7 @@ def test_a_module_with_the_published_checksums_is_verified(installed: InstalledM
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""
     lines = result.stdout.splitlines()
-    assert lines[0] == DEFAULT_MODEL
+    assert lines[0] == NAME
     assert lines[1] == f"  on this machine   {installed.directory}"
     assert "installed 2026-01-02T03:04:05Z from gcs: https://example.org/model" in lines[2]
     assert "4 of 4 as they were installed (SHA-256)" in lines[3]
@@ -106,36 +113,39 @@ def test_deepminds_own_files_are_known_too(tmp_path: Path, checkpoint: str) -> N
 def test_deepminds_default_checkpoint_is_known_and_can_only_run_once_converted(
     models: ModelFiles,
 ) -> None:
-    result = verify(models.checkpoint())
+    result = verify(models.checkpoint("rgb_imagenet"))
     assert result.exit_code == 0, result.stderr
     assert "230 of 230 tensors equal rgb_imagenet" in result.stdout
     assert "not run: a checkpoint can't be run before it is converted" in result.stdout
     assert result.stdout.endswith("  verdict           verified: its weights\n")
-    assert verify_json(models.checkpoint())[1]["graph"] is None
+    assert verify_json(models.checkpoint("rgb_imagenet"))[1]["graph"] is None
 
 
 def test_what_i3d_converts_has_the_published_tensors(models: ModelFiles) -> None:
-    folder = models.module()
+    folder = models.module("rgb_imagenet")
     code, document = verify_json(folder, "--no-sample")
     assert code == 0
     assert document["path"] == str(folder)
     assert (document["source"], document["checkpoint"]) == ("folder", "rgb_imagenet")
     assert document["file_problems"] is None
-    checkpoint = verify_json(models.checkpoint())[1]
+    checkpoint = verify_json(models.checkpoint("rgb_imagenet"))[1]
     assert document["weights"] == checkpoint["weights"], "the same weights in another format"
 
 
 def test_other_weights_are_named_unknown(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "files", seed=3)
-    installed = install_copy(write_module(tmp_path / "files", tmp_path / "module"))
+    installed = install_copy(write_module(tmp_path / "files", tmp_path / "module"), NAME)
     result = verify("--no-sample")
     assert result.exit_code == 6
     assert "unknown: I3D's 230 tensors in name and shape" in result.stdout
-    assert "NOT verified: its weights are none that were published" in result.stdout
-    assert f"{DEFAULT_MODEL} is not verified" in result.stderr
-    assert f"i3d model fetch {DEFAULT_MODEL} --source deepmind" in result.stderr
-    result = verify(installed.directory, "--no-sample")
+    assert (
+        "NOT verified: it is unofficial: its weights are none that were published" in result.stdout
+    )
+    assert f"{NAME} is not verified" in result.stderr
+    assert f"i3d model fetch {NAME} --source deepmind" in result.stderr
+    result = verify(installed.directory)
     assert result.exit_code == 6
+    assert "not run: DeepMind published no numbers for these weights" in result.stdout
     assert "--source deepmind" not in result.stderr, "nobody says that a folder should be that"
 
 
@@ -174,7 +184,7 @@ def test_the_packaged_model_is_compared_with_this_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert verify("camera-motion").exit_code == 0
-    folder = Path(i3d.verification.find_installed("camera-motion").directory)
+    folder = Path(find_installed("camera-motion").directory)
     shutil.copytree(folder, tmp_path / "camera-motion")
     monkeypatch.setattr("i3d.sources.package_data_dir", lambda: tmp_path)
     assert verify("camera-motion").exit_code == 0
@@ -197,17 +207,19 @@ def test_a_model_of_tensorflow_2_is_another_network(tmp_path: Path) -> None:
 
 
 def test_one_byte_that_changed_is_found_and_fetching_mends_it(
-    hosts: ModelHosts, installed: InstalledModel
+    hosts: ModelHosts, models: ModelFiles, tmp_path: Path
 ) -> None:
+    installed = install_copy(write_module(models.checkpoint(), tmp_path / "module"))
+    name = installed.record.name
     change_byte(installed.directory / DATA)
-    result = verify("--no-sample")
+    result = verify(name)
     assert result.exit_code == 6
     assert "3 of 4 as they were installed (SHA-256)" in result.stdout
     assert f"{DATA} has changed" in result.stdout
     assert "1 damaged: not the CRC-32C that the model's own index says" in result.stdout
     assert f"NOT verified: it is damaged: {DATA} has changed" in result.stdout
-    assert f"Fetch it again: i3d model fetch {DEFAULT_MODEL}" in result.stderr
-    code, document = verify_json("--no-sample")
+    assert f"Fetch it again: i3d model fetch {name}" in result.stderr
+    code, document = verify_json(name)
     assert code == 6
     (damaged,) = document["damaged"]  # type: ignore[misc]
     assert f"  {damaged}\n" in result.stdout
@@ -215,7 +227,7 @@ def test_one_byte_that_changed_is_found_and_fetching_mends_it(
     assert fetched.exit_code == 0, fetched.stderr
     assert fetched.stdout == f"{installed.directory}\n"
     assert "was damaged" in fetched.stderr
-    assert verify("--no-sample").exit_code == 0
+    assert "4 of 4 as they were installed (SHA-256)" in verify(name).stdout
 
 
 @pytest.mark.parametrize(
@@ -242,13 +254,13 @@ def test_a_model_without_its_record_is_none(installed: InstalledModel) -> None:
     (installed.directory / "model.json").unlink()
     result = verify()
     assert result.exit_code == 5
-    assert f"The model {DEFAULT_MODEL} is not on this machine." in result.stderr
-    assert f"i3d model fetch {DEFAULT_MODEL}" in result.stderr
+    assert f"The model {NAME} is not on this machine." in result.stderr
+    assert f"i3d model fetch {NAME}" in result.stderr
     assert verify(installed.directory, "--no-sample").exit_code == 0, "as a folder it is one"
 
 
 def test_a_folder_that_lost_its_graph_is_not_verified(models: ModelFiles, tmp_path: Path) -> None:
-    folder = write_module(models.checkpoint(), tmp_path / "module")
+    folder = write_module(models.checkpoint("rgb_imagenet"), tmp_path / "module")
     (folder / "saved_model.pb").unlink()
     result = verify(folder)
     assert result.exit_code == 6
@@ -295,7 +307,7 @@ def refuse(*_):
     raise AssertionError("a socket was opened")
 socket.socket.connect = refuse
 sys.modules["tensorflow"] = sys.modules["tensorflow_hub"] = sys.modules["requests"] = None
-sys.argv = ["i3d", "model", "verify", "--no-sample"]
+sys.argv = ["i3d", "model", "verify", "i3d-kinetics-400-imagenet", "--no-sample"]
 from i3d.__main__ import main
 main()
 """
@@ -311,7 +323,7 @@ main()
 
 @pytest.fixture(scope="module")
 def engine(models: ModelFiles) -> Engine:
-    return load_engine(models.module())
+    return load_engine(models.module("rgb_imagenet"))
 
 
 @dataclasses.dataclass
@@ -345,7 +357,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[[SampleOutputs], None]:
     """Pretend that these are the published results."""
 
     def pretend(published: SampleOutputs) -> None:
-        monkeypatch.setattr(i3d.verification, "sample_outputs", lambda: published)
+        monkeypatch.setattr("i3d.verification.sample.sample_outputs", lambda: published)
 
     return pretend
 
@@ -359,7 +371,7 @@ def sample(true_sample: Sample, publish: Callable[[SampleOutputs], None]) -> Sam
 @pytest.fixture
 def loaded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the seconds that loading the module takes, where loading is not what is tested."""
-    monkeypatch.setattr(i3d.verification, "load_engine", lambda *_, **__: engine)
+    monkeypatch.setattr("i3d.verification.graph.load_engine", lambda *_, **__: engine)
 
 
 def test_the_packaged_facts_are_deepminds() -> None:
@@ -371,7 +383,7 @@ def test_the_packaged_facts_are_deepminds() -> None:
 
 
 def test_a_sample_that_agrees_is_set_side_by_side(models: ModelFiles, sample: Sample) -> None:
-    result = verify(models.module(), "--sample", sample.path)
+    result = verify(models.module("rgb_imagenet"), "--sample", sample.path)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     (start,) = (i for i, line in enumerate(lines) if line.startswith("  sample"))
@@ -398,13 +410,13 @@ def test_a_sample_that_differs_speaks_against_the_model(
     top = list(sample.published.top)
     top[3] = (probability, logit + 2 * LOGIT_TOLERANCE, label)
     publish(dataclasses.replace(sample.published, top=tuple(top)))
-    result = verify(models.module(), "--sample", sample.path)
+    result = verify(models.module("rgb_imagenet"), "--sample", sample.path)
     assert result.exit_code == 6
     assert "DIFFERENT: the largest difference is 0.02" in result.stdout
     assert "it does not give the published logits for the published sample" in result.stderr
     norm = sample.published.norm_of_logits - 2 * LOGIT_TOLERANCE
     publish(dataclasses.replace(sample.published, norm_of_logits=norm))
-    code, document = verify_json(models.module(), "--sample", sample.path)
+    code, document = verify_json(models.module("rgb_imagenet"), "--sample", sample.path)
     assert code == 6
     found: dict[str, object] = document["sample"]  # type: ignore[assignment]
     assert found["agrees"] is False
@@ -419,7 +431,7 @@ def test_differences_within_the_tolerance_count_as_equal(
 ) -> None:
     norm = sample.published.norm_of_logits + 0.9 * LOGIT_TOLERANCE
     publish(dataclasses.replace(sample.published, norm_of_logits=norm))
-    result = verify_model(str(models.module()), sample=sample.path)
+    result = verify_model(str(models.module("rgb_imagenet")), sample=sample.path)
     assert result.sample is not None
     assert result.sample.agrees
     assert result.problem is None
@@ -440,7 +452,7 @@ def test_a_model_that_wants_0_to_1_gets_the_sample_in_0_to_1(
         engine, "contract", dataclasses.replace(engine.contract, input_range=(0.0, 1.0))
     )
     monkeypatch.setattr(engine, "run", run)
-    verify_model(str(models.module()), sample=sample.path)
+    verify_model(str(models.module("rgb_imagenet")), sample=sample.path)
     expected = (np.load(sample.path)[0] + 1) / 2
     np.testing.assert_allclose(fed[0], expected, atol=1e-6)
     assert fed[0].dtype == np.float32
@@ -451,7 +463,7 @@ def test_outputs_that_are_no_numbers_speak_against_the_model(
     models: ModelFiles, sample: Sample, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "run", lambda pixels: np.full((1, 400), np.nan, np.float32))
-    result = verify(models.module(), "--sample", sample.path)
+    result = verify(models.module("rgb_imagenet"), "--sample", sample.path)
     assert result.exit_code == 6
     assert "FAILED: the model gave outputs that are not finite numbers" in result.stdout
 
@@ -473,7 +485,7 @@ def test_a_graph_that_cannot_be_loaded_speaks_against_the_model(
 def test_a_graph_that_is_none_is_found_also_where_the_sample_cannot_be_had(
     models: ModelFiles, tmp_path: Path
 ) -> None:
-    folder = write_module(models.checkpoint(), tmp_path / "module")
+    folder = write_module(models.checkpoint("rgb_imagenet"), tmp_path / "module")
     result = verify(folder, "--offline")
     assert result.exit_code == 6
     assert "sample            not run: it could not be fetched (offline: " in result.stdout
@@ -498,9 +510,9 @@ def test_the_graph_of_another_network_speaks_against_the_model(
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
 ) -> None:
-    monkeypatch.setattr(i3d.verification, "load_engine", with_num_labels(engine, 5))
+    monkeypatch.setattr("i3d.verification.graph.load_engine", with_num_labels(engine, 5))
     arguments = [str(sample.path) if option == "FILE" else option for option in options]
-    code, document = verify_json(models.module(), *arguments)
+    code, document = verify_json(models.module("rgb_imagenet"), *arguments)
     assert (code, document["graph"]) == (6, None)
     problem = "its graph gives 5 outputs, and its weights are of a network with 400 labels"
     assert document["sample_problem"] == problem
@@ -513,7 +525,9 @@ def test_a_network_without_published_logits_is_loaded(
     write_checkpoint(tmp_path / "files", "rgb_scratch_kin600", published_checksums=True)
     folder = write_module(tmp_path / "files", tmp_path / "module")
     for num_labels, code, graph in [(600, 0, "loaded"), (400, 6, None)]:
-        monkeypatch.setattr(i3d.verification, "load_engine", with_num_labels(engine, num_labels))
+        monkeypatch.setattr(
+            "i3d.verification.graph.load_engine", with_num_labels(engine, num_labels)
+        )
         result, document = verify_json(folder)
         assert (result, document["graph"]) == (code, graph)
 
@@ -524,7 +538,7 @@ def test_without_tensorflow_the_sample_is_not_run(
     def refuse(*_: object, **__: object) -> Engine:
         raise EngineNotInstalledError("TensorFlow cannot be imported: no module.")
 
-    monkeypatch.setattr(i3d.verification, "load_engine", refuse)
+    monkeypatch.setattr("i3d.verification.graph.load_engine", refuse)
     result = verify("--sample", sample.path)
     assert result.exit_code == 0, result.stderr
     assert "not run: TensorFlow cannot be imported: no module" in result.stdout
@@ -541,7 +555,7 @@ def test_the_sample_is_fetched_once_and_kept(
     with serve({f"/data/{SAMPLE_NAME}": sample.path}) as server:
         monkeypatch.setenv("I3D_DEEPMIND_URL", server.url)
         for _ in range(2):
-            result = verify(models.module())
+            result = verify(models.module("rgb_imagenet"))
             assert result.exit_code == 0, result.stderr
             assert "equal: the largest difference is" in result.stdout
         assert len(server.requests) == 1
@@ -552,7 +566,7 @@ def test_the_sample_is_fetched_once_and_kept(
         assert fetch_sample() == kept
         assert git_blob_sha1(kept) == sample.published.clip_git_sha1, "it was fetched anew"
         assert len(server.requests) == 2
-    assert verify(models.module(), "--offline").exit_code == 0
+    assert verify(models.module("rgb_imagenet"), "--offline").exit_code == 0
 
 
 @pytest.mark.usefixtures("loaded_once")
@@ -585,14 +599,14 @@ def test_a_sample_that_came_half_waits_among_the_downloads(
         (part,) = downloads_dir().glob(".i3d-*.part")
         assert part.stat().st_size == half
         assert list(samples_dir().iterdir()) == []
-        assert verify(models.module()).exit_code == 0
+        assert verify(models.module("rgb_imagenet")).exit_code == 0
         assert server.requests[-1].headers["range"] == f"bytes={half}-"
         assert list(downloads_dir().glob(".i3d-*.part")) == []
 
 
 def verify_ok(models: ModelFiles, *arguments: str) -> str:
     """Verify a model whose tensors are right; give the line on the sample."""
-    result = verify(models.module(), *arguments)
+    result = verify(models.module("rgb_imagenet"), *arguments)
     assert result.exit_code == 0, result.stderr
     (line,) = re.findall(r"^  sample +not run: (.*)$", result.stdout, re.M)
     assert "verified: its weights; the graph was loaded, and not run" in result.stdout
@@ -608,7 +622,7 @@ def test_a_sample_that_is_not_deepminds_is_refused(models: ModelFiles, tmp_path:
         (tmp_path, "cannot be read: it is a folder"),
         (Path(os.devnull), "cannot be read: it is not a regular file"),
     ]:
-        result = verify(models.module(), "--sample", path)
+        result = verify(models.module("rgb_imagenet"), "--sample", path)
         assert result.exit_code == 2, result.stderr
         assert sentence in result.stderr
         assert f"Give DeepMind's: http://127.0.0.1:9/data/{SAMPLE_NAME}" in result.stderr
@@ -618,8 +632,8 @@ def test_a_sample_that_is_not_deepminds_is_refused(models: ModelFiles, tmp_path:
 
 def test_the_library_raises_what_it_says(models: ModelFiles, tmp_path: Path) -> None:
     with pytest.raises(ModelNotInstalledError):
-        verify_model(DEFAULT_MODEL)
+        verify_model(NAME)
     with pytest.raises(UsageError):
-        verify_model(str(models.module()), sample=tmp_path / "gone.npy")
+        verify_model(str(models.module("rgb_imagenet")), sample=tmp_path / "gone.npy")
     small = write_small_module(tmp_path / "model")
     assert verify_model(str(small)).problem is not None

@@ -113,6 +113,30 @@ def unpack(
     return unpacker.files
 
 
+def read_member(archive: Path, name: str, num_bytes: int) -> bytes:
+    """Read one file out of an archive whose content is known; nothing is written.
+
+    Args:
+        archive: A tar or zip archive.
+        name: The member's name, as it is in the archive.
+        num_bytes: The size that it must have.
+
+    Raises:
+        ArchiveError: It is damaged, or has no such file of that size. The message is a clause.
+        CacheError: The archive cannot be read.
+    """
+    members = _members(archive, max_members=10_000)
+    try:
+        data = next((it.read(num_bytes + 1) for path, it in members if it and path == name), b"")
+    except (ArchiveError, CacheError):
+        raise
+    except (*_DAMAGE, OSError) as error:
+        raise ArchiveError(_DAMAGED) from error
+    if len(data) != num_bytes:
+        raise ArchiveError(f"it has no {name} of {num_bytes} bytes")
+    return data
+
+
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 

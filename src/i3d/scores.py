@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from i3d import __version__
+from i3d.catalog import name_of_weights
 from i3d.errors import OutputError
 from i3d.results import ClipInfo, EngineInfo, ModelInfo, RecipeInfo, VideoInfo
 from i3d.scratch import write_whole
@@ -52,6 +53,11 @@ class VideoScores:
     warnings: tuple[str, ...]
     """Sentences about what a user should know before trusting them."""
 
+    @property
+    def name_now(self) -> str | None:
+        """What the model is called now, where its name stands for other weights; else None."""
+        return name_of_weights(self.model.name, self.model.checkpoint)
+
 
 FORMAT = 1
 """Raised when what is kept changes its meaning: then none of the older ones is found."""
@@ -76,14 +82,17 @@ class ScoreStore:
     def find(self, key: str) -> VideoScores | None:
         """Find what was kept under a key; None where there is nothing, or something damaged.
 
+        Scores whose model has another name now (`VideoScores.name_now`) count for nothing.
+
         Raises:
             OutputError: The folder can't be read.
         """
         path = self._known().get(key)
         try:
-            return None if path is None else _read(path)
+            scores = None if path is None else _read(path)
         except _DAMAGED:
             return None
+        return None if scores is None or scores.name_now is not None else scores
 
     def keep(self, key: str, scores: VideoScores) -> None:
         """Keep scores; they are on the disk when this returns.

@@ -47,6 +47,9 @@ class Search:
     """How many kept scores were looked at."""
     damaged: tuple[Path, ...]
     """Files that can't be read."""
+    renamed: dict[str, str]
+    """What models are called now whose name stood for other weights when their scores were kept,
+    by what they were called then. Their scores were not looked at."""
 
 
 def search_scores(
@@ -70,10 +73,14 @@ def search_scores(
     found: dict[str, list[Hit]] = {}
     known: dict[str, None] = {}
     damaged: list[Path] = []
+    renamed: dict[str, str] = {}
     num_videos = 0
     for path, scores in store:
         if scores is None:
             damaged.append(path)
+            continue
+        if scores.name_now is not None:
+            renamed[scores.model.name] = scores.name_now
             continue
         num_videos += 1
         known.update(dict.fromkeys(scores.labels))
@@ -88,7 +95,7 @@ def search_scores(
             found.get(label, []), key=lambda hit: (-hit.peak_score, -hit.probability, hit.path)
         )[:top]
     ]
-    return Search(tuple(hits), num_videos, tuple(damaged))
+    return Search(tuple(hits), num_videos, tuple(damaged), renamed)
 
 
 def _hits(scores: VideoScores, pattern: str | None, min_score: float) -> list[Hit]:

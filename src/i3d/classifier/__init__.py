@@ -9,6 +9,7 @@ from i3d.catalog import DEFAULT_MODEL
 from i3d.classifier.answers import predict
 from i3d.classifier.descriptions import (
     describe_clip,
+    describe_engine,
     describe_model,
     describe_recipe,
     edge_times,
@@ -24,10 +25,9 @@ from i3d.labels import read_labels
 from i3d.predictor import Predictor
 from i3d.progress import NO_PROGRESS
 from i3d.recipes import DEFAULT_RECIPE, get_recipe, with_overrides
-from i3d.results import EngineInfo
 from i3d.sampling import ASSUMED_FPS
 from i3d.scores import VideoScores
-from i3d.sources import LocalModel, find_model
+from i3d.sources import LocalModel, find_model, unofficial
 
 if TYPE_CHECKING:
     import os
@@ -37,7 +37,14 @@ if TYPE_CHECKING:
     from i3d.recipes import Recipe
     from i3d.results import ModelInfo, Prediction
 
-__all__ = ["DEFAULT_MAX_MEMORY", "Classifier", "clip_size", "describe_recipe", "predict"]
+__all__ = [
+    "DEFAULT_MAX_MEMORY",
+    "Classifier",
+    "clip_size",
+    "describe_engine",
+    "describe_recipe",
+    "predict",
+]
 
 
 def clip_size(model: LocalModel, recipe: Recipe) -> int:
@@ -129,7 +136,10 @@ class Classifier:
         num_labels = loaded.contract.num_labels
         named = given or name_labels(local, own_labels, labels, num_labels)
         about = describe_model(local, weights.result(), num_labels, named.label_list)
-        return cls(Predictor(loaded, named.labels), about, (*local.notes, *named.notes))
+        notes = (*local.notes, *named.notes)
+        if about.unofficial and local.spec is None:
+            notes = (unofficial(local.name, local.name), *notes)
+        return cls(Predictor(loaded, named.labels), about, notes)
 
     def classify(
         self,
@@ -259,6 +269,6 @@ class Classifier:
             clip=clip,
             recipe=recipe,
             model=self.model,
-            engine=EngineInfo(engine.name, engine.version, engine.precision),
+            engine=describe_engine(engine),
             warnings=warnings_of(video, clip),
         )

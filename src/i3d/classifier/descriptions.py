@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from i3d.errors import CheckpointError
 from i3d.recipes import LOW_FPS, MIN_FRAMES, get_recipe
-from i3d.results import ClipInfo, ModelInfo, RecipeInfo
+from i3d.results import ClipInfo, EngineInfo, ModelInfo, RecipeInfo
 from i3d.sources import read_weights
 
 if TYPE_CHECKING:
@@ -18,34 +19,41 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from i3d.engines.base import ModelContract
+    from i3d.engines.base import Engine, ModelContract
     from i3d.recipes import Recipe
     from i3d.results import VideoInfo
     from i3d.sources import LocalModel
 
 
-def known_weights(local: LocalModel) -> tuple[str | None, str | None]:
-    """Tell whose weights a model has: their fingerprint, and the published checkpoint they are.
+@dataclass(frozen=True)
+class KnownWeights:
+    """Whose weights a model has."""
 
-    Those of a folder of the user's own are read.
+    fingerprint: str | None = None
+    """None where they can't be read."""
+    checkpoint: str | None = None
+    """The published checkpoint that they are; None for none."""
+    is_unofficial: bool = False
+    """They are of the network of a published checkpoint, and nobody published them."""
 
-    Returns:
-        None for what is not known.
-    """
-    if local.record is not None:
-        return local.record.weights, local.record.checkpoint
+
+def known_weights(local: LocalModel) -> KnownWeights:
+    """Tell whose weights a model has; those of a model outside the catalogue are read."""
+    if local.spec is not None and local.record is not None:
+        record, is_known = local.record, local.spec.checkpoint is not None
+        return KnownWeights(
+            record.weights, record.checkpoint, is_known and record.checkpoint is None
+        )
     with suppress(CheckpointError):  # a checkpoint that engines read, and i3d does not
         found = read_weights(local.directory)
         if found is not None:
-            return found.fingerprint, found.identification.checkpoint
-    return None, None
+            known = found.identification
+            return KnownWeights(found.fingerprint, known.checkpoint, known.is_unofficial)
+    return KnownWeights()
 
 
 def describe_model(
-    local: LocalModel,
-    weights: tuple[str | None, str | None],
-    num_labels: int,
-    label_list: str,
+    local: LocalModel, weights: KnownWeights, num_labels: int, label_list: str
 ) -> ModelInfo:
     """Say which model it is.
 
@@ -64,9 +72,15 @@ def describe_model(
         num_labels=num_labels,
         label_list=label_list,
         source=local.source,
-        weights=weights[0],
-        checkpoint=weights[1],
+        weights=weights.fingerprint,
+        checkpoint=weights.checkpoint,
+        unofficial=weights.is_unofficial,
     )
+
+
+def describe_engine(engine: Engine) -> EngineInfo:
+    """Say which engine runs the model."""
+    return EngineInfo(engine.name, engine.version, engine.precision, engine.fallback_reason)
 
 
 def describe_clip(

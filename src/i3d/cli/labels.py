@@ -102,6 +102,11 @@ def _search(pattern: str | None, folder: str, top: int, min_score: float, format
     search = search_scores(ScoreStore(folder), pattern, top=top, min_score=min_score)
     for path in search.damaged:
         show_warning(f"{path} is damaged or of another release, and was left out.")
+    for old, new in search.renamed.items():
+        show_warning(
+            f"{folder} holds scores that {old} made with the weights that are called {new} now; "
+            f"they were left out. To make them anew: --model {new}"
+        )
     if not search.num_videos:
         raise UsageError(
             f"{folder} holds no kept scores.",

@@ -74,6 +74,8 @@ def _checks(progress: Progress) -> Iterator[Check]:
     state = {"ok": "here", "info": "missing"}.get(default, "damaged")
     yield _check_cache(is_needed=state != "here")
     yield from models.values()
+    if state == "here":
+        yield guarded(f"engine of {DEFAULT_MODEL}", partial(_check_model_engine, progress))
     caches = [] if state == "here" else list(_check_other_caches())
     yield from caches
     yield from show_settings()
@@ -161,8 +163,24 @@ def _check_model(name: str) -> Check:
         hint = f"i3d model fetch {name}"
         return Check(f"model {name}", "warning", f"damaged: {'; '.join(problems)}", hint)
     record = installed.record
-    weights = record.checkpoint or "weights that nobody published"
+    weights = record.checkpoint or "unofficial weights"
     return Check(f"model {name}", "ok", f"whole, from {record.source}, {weights}")
+
+
+def _check_model_engine(progress: Progress) -> Check:
+    """Load the default model as `i3d classify` does, and say which engine took it."""
+    from i3d.engines import load_engine
+    from i3d.sources import find_installed
+
+    local = find_installed(DEFAULT_MODEL)
+    name = f"engine of {DEFAULT_MODEL}"
+    with progress.task(f"loading {DEFAULT_MODEL}"):
+        engine = load_engine(local.directory, fingerprint=lambda: local.fingerprint)
+    if engine.fallback_reason is not None:
+        detail = f"{engine.name}, which takes longer: {engine.fallback_reason}"
+        hint = "Results are right all the same. Please report it: OpenVINO should run this model."
+        return Check(name, "warning", detail, hint)
+    return Check(name, "ok", engine.name)
 
 
 def _check_other_caches() -> Iterator[Check]:
@@ -191,9 +209,11 @@ def _check_other_cache(name: str, folder: Path) -> Check:
     found = weights.identification
     if found.damaged:
         return Check(name, "warning", f"damaged: {found.damaged[0]} in {folder}")
-    is_model = found.architecture_matches and found.closest in CATALOG[DEFAULT_MODEL].checkpoints
-    if not is_model:
+    expected = CATALOG[DEFAULT_MODEL].checkpoint
+    if not found.is_network_of(expected):
         return Check(name, "warning", f"another network: {folder}")
+    if found.checkpoint not in (None, expected):
+        return Check(name, "warning", f"{found.checkpoint}, and not {expected}: {folder}")
     return Check(name, "ok", f"a copy in {folder}")
 
 

@@ -115,9 +115,13 @@ def _check_patience(model_state: str) -> Iterator[Check]:
 
 def _ask(source: Source) -> Check:
     from i3d.download import is_web_address, place, reach
+    from i3d.download.indexes import index_auth
+    from i3d.sources.package_index import NO_INDEX
     from i3d.sources.remote import kaggle_auth
 
     name = f"source {source.name}"
+    if not source.urls:
+        return Check(name, "warning", NO_INDEX, f"Name one in {source.base_variable}.")
     url = source.url
     if not is_web_address(url):
         value = without_password(os.environ.get(source.base_variable, url))
@@ -127,7 +131,9 @@ def _ask(source: Source) -> Check:
     if source.kind == "checkpoint":
         url += "/model.ckpt.index"
     try:
-        answer = reach(url, auth=kaggle_auth(url))
+        answer = reach(
+            url, auth=index_auth(url, url) if source.kind == "package" else kaggle_auth(url)
+        )
     except DownloadError as error:
         return Check(name, "warning", f"{place(url)}: {error.reason}")
     return Check(name, "ok", f"{place(url)} {answer}")

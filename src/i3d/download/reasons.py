@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from i3d.download.trust import Trust
 
-_CONNECT_SECONDS = 10.0
-"""A machine that is there accepts a connection within a second; ten allow for a poor network."""
+_CONNECT_SECONDS = 5.0
+"""A machine that is there accepts a connection within a second; five allow for a poor network, and
+are what each source costs where a firewall drops everything without a word."""
 
 _CERTIFICATE_PROBLEMS = {
     9: "is not valid yet",
@@ -49,8 +50,12 @@ _TRUST_HINT = (
 
 
 def connect_seconds(patience_seconds: float) -> float:
-    """How long a machine may take to accept a connection, where it may be silent for so long."""
-    return min(_CONNECT_SECONDS, patience_seconds)
+    """How long a machine may take to be found and to accept a connection, all addresses together.
+
+    Args:
+        patience_seconds: How long it may be silent later. More than 30 stands for a slow network.
+    """
+    return min(max(_CONNECT_SECONDS, patience_seconds / 6), patience_seconds)
 
 
 def explain(error: BaseException, url: str, patience_seconds: float, trust: Trust) -> AttemptError:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 import truststore
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from i3d.download.attempts import AttemptError
+from i3d.download.connecting import PunctualConnection
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -60,10 +61,14 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         """Give the pool of connections for a request."""
         pool = super().get_connection_with_tls_context(*arguments, **options)
+        kind: Any = pool.ConnectionCls
+        before: tuple[type, ...] = ()
+        if kind._new_conn is HTTPConnection._new_conn:  # SOCKS proxies have their own
+            before = (PunctualConnection,)
         if not self._trust.verify and isinstance(pool, HTTPSConnectionPool):
-            kind: Any = pool.ConnectionCls  # another one for SOCKS
-            if not issubclass(kind, _Unverified):
-                pool.ConnectionCls = type(kind.__name__, (_Unverified, kind), {})
+            before = (_Unverified, *before)
+        if before and not issubclass(kind, before):
+            pool.ConnectionCls = type(kind.__name__, (*before, kind), {})
         return pool
 
     def build_connection_pool_key_attributes(

@@ -156,6 +156,7 @@ def _load_best(
             f"{reason}, and TensorFlow computes in float32 only.", hint="Leave --precision out."
         )
     other: Engine = _module("tensorflow").load(model_dir)
+    other.fallback_reason = reason
     progress.note(f"{reason}. TensorFlow is used, which takes longer.")
     return other
 

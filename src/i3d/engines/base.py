@@ -61,6 +61,9 @@ class Engine(Protocol):
     """Version of the package that runs the model."""
     precision: Precision
     """The arithmetic that it computes in."""
+    fallback_reason: str | None
+    """Why it was taken and not a faster one, as a sentence without its full stop; None where it
+    was asked for, or is the fastest."""
     bytes_per_frame: int
     """Memory that a run takes for each frame of a clip of 224 x 224 pixels: measured with I3D."""
     contract: ModelContract

@@ -57,6 +57,7 @@ class OpenVINOEngine:
     """
 
     name = "openvino"
+    fallback_reason = None
     bytes_per_frame = 2_300_000
 
     def __init__(
@@ -253,16 +254,9 @@ def import_openvino() -> Any:
 
 def _convert(ov: Any, model_dir: Path, signature: VideoSignature) -> tuple[Any, ModelContract]:
     """Read a SavedModel, and cut the way from its pixels to its step logits out of it."""
-    model = _core(ov).read_model(str(model_dir))
-    if signature.key != "serving_default" and not signature.is_alone:
-        raise RuntimeError(f"it has several signatures, and {signature.key} shares names")
-    if len(model.inputs) != 1 or signature.input_name not in model.inputs[0].get_names():
-        raise RuntimeError(f"its signature {signature.key} is not the one that OpenVINO reads")
+    model = _read(model_dir, signature)
     pixels = model.inputs[0]
-    results = [out for out in model.outputs if signature.output_name in out.get_names()]
-    if not results:
-        raise RuntimeError(f"OpenVINO finds no output {signature.output_name}")
-    output = results[0].get_node().input_value(0)
+    output = model.outputs[0].get_node().input_value(0)
     steps, field, rescales = None, None, None
     if signature.is_tf1:  # as in TensorFlow, where the others hide in functions
         output = before_softmax(output)
@@ -290,6 +284,26 @@ def _convert(ov: Any, model_dir: Path, signature: VideoSignature) -> tuple[Any, 
     cut.reshape({0: [1, -1, signature.size or -1, signature.size or -1, 3]})
     _simplify(cut)
     return cut, contract
+
+
+def _read(model_dir: Path, signature: VideoSignature) -> Any:
+    """Read the part of a SavedModel from the signature's input to its output.
+
+    Both are found by what they are called in the graph: OpenVINO calls its own inputs and outputs
+    by the names in signatures, which may be those of several tensors.
+    """
+    from openvino.frontend import FrontEndManager
+
+    frontend = FrontEndManager().load_by_framework("tf")
+    graph = frontend.load(str(model_dir))
+    places = []
+    for tensor in (signature.input_tensor, signature.output_tensor):
+        places.append(graph.get_place_by_tensor_name(tensor))
+        if places[-1] is None:
+            raise RuntimeError(f"OpenVINO finds no tensor {tensor}")
+    graph.override_all_inputs(places[:1])
+    graph.override_all_outputs(places[1:])
+    return frontend.convert(graph)
 
 
 def _simplify(model: Any) -> None:
@@ -356,9 +370,18 @@ def _check_precision(ov: Any, precision: Precision) -> None:
 
 @contextmanager
 def _unsupported(model_dir: Path) -> Iterator[None]:
+    from openvino import frontend
+
     try:
         yield
-    except RuntimeError as error:  # all that OpenVINO raises
+    except (
+        RuntimeError,  # all that the rest of OpenVINO raises
+        frontend.GeneralFailure,
+        frontend.InitializationFailure,
+        frontend.NotImplementedFailure,
+        frontend.OpConversionFailure,
+        frontend.OpValidationFailure,
+    ) as error:
         raise UnsupportedModelError(
             f"OpenVINO cannot run the model in {model_dir}: {_reason(error)}.",
             reason=_reason(error),

@@ -28,6 +28,8 @@ _FLOATS = ("bfloat16", "float16", "float32", "float64")
 class TensorInfo:
     """A tensor of a signature."""
 
+    name: str
+    """Its name in the graph (`input_frames:0`), which need not be its name in the signature."""
     dtype: str
     """NumPy's name of its type."""
     shape: Shape | None
@@ -42,16 +44,18 @@ class VideoSignature:
     """Its name."""
     input_name: str
     """Name of its only input."""
+    input_tensor: str
+    """What the input is called in the graph."""
     output_name: str
-    """Name of its output of shape (batch, labels)."""
+    """Name of its output of shape (batch, labels); may be the input's as well."""
+    output_tensor: str
+    """What that output is called in the graph."""
     num_labels: int
     """Length of that output."""
     size: int | None
     """Height and width that the input insists on; None where it takes any."""
     is_tf1: bool
     """The graph is one of TensorFlow 1, which comes whole; those of TensorFlow 2 are functions."""
-    is_alone: bool
-    """No other signature has an input or an output of the same names."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +91,12 @@ def read_signature(model_dir: Path) -> VideoSignature:
     return VideoSignature(
         key=key,
         input_name=input_name,
+        input_tensor=pixels.name,
         output_name=output_name,
+        output_tensor=signature.outputs[output_name].name,
         num_labels=num_labels,
         size=_fixed_size(pixels, model_dir),
         is_tf1=meta_graph.is_tf1,
-        is_alone=not any(
-            input_name in other.inputs or output_name in other.outputs
-            for name, other in meta_graph.signatures.items()
-            if name != key
-        ),
     )
 
 
@@ -246,13 +247,15 @@ def _map_entry(message: bytes) -> tuple[str, bytes]:
 
 
 def _tensor_info(message: bytes) -> TensorInfo:
-    dtype, shape = dtype_name(0), _shape(b"")
+    name, dtype, shape = "", dtype_name(0), _shape(b"")
     for number, value in fields(message):
-        if number == 2:
+        if number == 1:
+            name = as_text(value)
+        elif number == 2:
             dtype = dtype_name(as_number(value))
         elif number == 3:
             shape = _shape(as_bytes(value))
-    return TensorInfo(dtype, shape)
+    return TensorInfo(name, dtype, shape)
 
 
 def _shape(message: bytes) -> Shape | None:

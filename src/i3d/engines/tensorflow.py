@@ -35,6 +35,7 @@ class TensorFlowEngine:
 
     name = "tensorflow"
     precision: Precision = "float32"
+    fallback_reason: str | None = None
     bytes_per_frame = 5_000_000
 
     def __init__(self, function: Any, contract: ModelContract, version: str) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from i3d.classifier import describe_recipe
+from i3d.classifier import describe_engine, describe_recipe
 from i3d.errors import UsageError
 from i3d.recipes import get_recipe
-from i3d.results import EngineInfo
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from i3d.classifier import Classifier
-    from i3d.results import ModelInfo, RecipeInfo
+    from i3d.results import EngineInfo, ModelInfo, RecipeInfo
 
 RELATIONS = ("exact", "near", "broader")
 """How a Kinetics label may fit a category, see `i3d.results.TrueLabel`."""
@@ -46,7 +45,7 @@ class Settings:
         """All that a clip's result depends on beside the clip, as plain data.
 
         The relations are not in it: results say where every label came, whether it counts or not.
-        The range's reason and the model's name are not either: they change no result.
+        Reasons and the model's name are not either: they change no result.
         """
         recipe = self.recipe
         return {
@@ -60,7 +59,11 @@ class Settings:
                 "size": recipe.size,
                 "input_range": [float(end) for end in recipe.input_range],
             },
-            "engine": asdict(self.engine),
+            "engine": {
+                "name": self.engine.name,
+                "version": self.engine.version,
+                "precision": self.engine.precision,
+            },
         }
 
     @property
@@ -97,7 +100,7 @@ def describe_settings(
     return Settings(
         model=classifier.model,
         recipe=describe_recipe(get_recipe(recipe_name), engine.contract),
-        engine=EngineInfo(engine.name, engine.version, engine.precision),
+        engine=describe_engine(engine),
         relations=tuple(relation for relation in RELATIONS if relation in relations),
         labels_sha256=hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest(),
     )

@@ -72,6 +72,17 @@ class Identification:
     """Names (as in the checkpoint, also of extra tensors) of tensors whose bytes are not those
     that the checkpoint's own index describes."""
 
+    @property
+    def is_unofficial(self) -> bool:
+        """It is the network of a published checkpoint, with weights that nobody published."""
+        return self.architecture_matches and self.checkpoint is None
+
+    def is_network_of(self, checkpoint: str | None) -> bool:
+        """Tell whether all names and shapes are those of a published checkpoint; None has none."""
+        if checkpoint is None or self.closest is None or not self.architecture_matches:
+            return False
+        return _shapes(self.closest) == _shapes(checkpoint)
+
 
 def canonical_name(name: str) -> str:
     """Leave out the scopes around the network from a variable's name.
@@ -160,6 +171,12 @@ def identify(checkpoint: Checkpoint, *, among: Collection[str] | None = None) ->
         num_expected = len(network_names())
         return Identification(num_expected, None, None, 0, (), (), (), False, damaged)
     return best
+
+
+def _shapes(checkpoint: str) -> dict[str, Shape]:
+    """Canonical names and shapes of a published checkpoint's tensors."""
+    tensors = published()[checkpoint].tensors
+    return {name: canonical_shape(name, shape) for name, (_, shape) in tensors.items()}
 
 
 def _compare(

@@ -139,5 +139,7 @@ def facts(prediction: Prediction | Timeline) -> list[str]:
     frames = f"{clip.num_frames} frame{'s' if clip.num_frames != 1 else ''} at {fps} fps"
     size = f"{video.width}x{video.height}"
     turned = f", turned {video.rotation_degrees}°" if video.rotation_degrees else ""
-    name = printable(prediction.model.name)
-    return [span, frames, size + turned, f"{name} ({prediction.engine.name})"]
+    model = prediction.model
+    weights = "unofficial" if model.unofficial else model.checkpoint
+    made_by = ", ".join(part for part in (weights, prediction.engine.name) if part)
+    return [span, frames, size + turned, f"{printable(model.name)} ({made_by})"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
 from i3d.download import shown
 from i3d.fingerprints import published
 from i3d.report.escaping import encodable, printable
+from i3d.verification.known_answers import KNOWN_CHECKPOINT, TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from i3d.sources import LocalModel
     from i3d.sources.description import GraphFacts, ModelState
     from i3d.sources.inspection import Weights
-    from i3d.verification import SampleComparison, Verification
+    from i3d.verification import KnownAnswers, SampleComparison, Verification
 
 LIST_SCHEMA = "i3d.models/1"
 INFO_SCHEMA = "i3d.model-info/1"
@@ -43,7 +45,8 @@ def _list_row(state: ModelState) -> tuple[str, str, str, str]:
     if state.record is not None and state.spec is None:
         what = f"from {shown(state.record.location)}"
     elif state.record is not None:
-        what += f" (from {state.record.source})"
+        weights = "unofficial" if state.unofficial else state.record.checkpoint
+        what += f" ({weights + ', ' if weights else ''}from {state.record.source})"
     return printable(shown(state.name)), state.state, size, printable(what)
 
 
@@ -65,6 +68,7 @@ def list_as_dict(states: Iterable[ModelState]) -> dict[str, Any]:
                 else encodable(shown(state.record.location)),
                 "installed_at": None if state.record is None else state.record.installed_at,
                 "checkpoint": None if state.record is None else state.record.checkpoint,
+                "unofficial": state.unofficial,
             }
             for state in states
         ],
@@ -134,6 +138,7 @@ def info_as_dict(
         "installed_at": None if record is None else record.installed_at,
         "weights": None if weights is None else weights.fingerprint,
         "checkpoint": None if weights is None else weights.identification.checkpoint,
+        "unofficial": weights is not None and weights.identification.is_unofficial,
         "num_parameters": None if weights is None else weights.num_parameters,
         "num_labels": None if graph is None else graph.num_labels,
         "label_list": None if spec is None else spec.label_list,
@@ -216,13 +221,18 @@ def verification_as_text(result: Verification) -> str:
         rows.append(("files", f"{whole} of {count} as they were installed (SHA-256)"))
         rows += [("", problem) for problem in result.file_problems]
     rows += [("tensors", text) for text in _tensor_rows(result)]
+    if result.engine is not None:
+        rows.append(("engine", result.engine.text))
+    if result.known_answers is not None:
+        rows += _known_answers_rows(result.known_answers)
     if result.sample is not None:
         rows += _sample_rows(result.sample)
     if result.sample_skipped is not None:
-        rows.append(("sample", f"not run: {result.sample_skipped}"))
+        checkpoint = result.weights and result.weights.identification.checkpoint
+        what = "known answers" if checkpoint == KNOWN_CHECKPOINT else "sample"
+        rows.append((what, f"not run: {result.sample_skipped}"))
     if result.sample_problem is not None:
-        what = "sample" if result.sample_skipped is None else "graph"
-        rows.append((what, f"FAILED: {result.sample_problem}"))
+        rows.append(("graph", f"FAILED: {result.sample_problem}"))
     rows.append(("verdict", result.verdict))
     return f"{printable(shown(local.name))}\n{lay_out(rows)}"
 
@@ -250,6 +260,20 @@ def _few(names: Sequence[str], count: int = 5) -> list[str]:
     return [*names[:count], *rest]
 
 
+def _known_answers_rows(answers: KnownAnswers) -> list[tuple[str, str]]:
+    verdict = f"within {TOLERANCE * 100:g} %" if answers.agrees else "DIFFERENT"
+    low, high = answers.input_range
+    rows = [
+        ("known answers", f"distance of black from white, fed [{low:g}, {high:g}]"),
+        ("", f"{verdict}: the largest difference is {answers.worst.difference * 100:.2g} %"),
+        ("", f"{'':<32}{'published':>12}{'here':>12}"),
+    ]
+    for row in answers.rows:
+        distances = f"{row.published_distance:>12.4f}{row.distance:>12.4f}"
+        rows.append(("", f"{f'{row.num_frames} frames':<32}{distances}"))
+    return rows
+
+
 def _sample_rows(sample: SampleComparison) -> list[tuple[str, str]]:
     verdict = "equal" if sample.agrees else "DIFFERENT"
     rows = [
@@ -267,7 +291,7 @@ def _sample_rows(sample: SampleComparison) -> list[tuple[str, str]]:
 
 def verification_as_dict(result: Verification) -> dict[str, Any]:
     """What was found out about a model, as plain data."""
-    weights, sample = result.weights, result.sample
+    weights, sample, answers = result.weights, result.sample, result.known_answers
     found = None if weights is None else weights.identification
     return {
         "schema": VERIFICATION_SCHEMA,
@@ -290,6 +314,8 @@ def verification_as_dict(result: Verification) -> dict[str, Any]:
         "wrong_shape": [] if found is None else list(found.wrong_shape),
         "damaged": [] if found is None else list(found.damaged),
         "graph": result.graph,
+        "engine": None if result.engine is None else dataclasses.asdict(result.engine),
+        "known_answers": None if answers is None else _known_answers_as_dict(answers),
         "sample": None if sample is None else _sample_as_dict(sample),
         "sample_skipped": None
         if result.sample_skipped is None
@@ -297,6 +323,15 @@ def verification_as_dict(result: Verification) -> dict[str, Any]:
         "sample_problem": None
         if result.sample_problem is None
         else encodable(result.sample_problem),
+    }
+
+
+def _known_answers_as_dict(answers: KnownAnswers) -> dict[str, Any]:
+    return {
+        "agrees": answers.agrees,
+        "largest_difference": answers.worst.difference,
+        "input_range": list(answers.input_range),
+        "distances": [dataclasses.asdict(row) for row in answers.rows],
     }
 
 

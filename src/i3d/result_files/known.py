@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from i3d.catalog import name_of_weights
 from i3d.errors import OutputError, UsageError
 from i3d.report.escaping import encodable
 from i3d.results import FileInfo
@@ -98,13 +99,26 @@ def resaved_file(shown: str) -> UsageError:
     )
 
 
-def other_settings(shown: str, settings: object) -> UsageError:
+def other_settings(
+    shown: str, settings: object, *, model: object = None, checkpoint: object = None
+) -> UsageError:
     """The results in the file were made in another way.
 
     Args:
         shown: The file.
         settings: What it says; nothing, where it says nothing.
+        model: What it says of the model's name.
+        checkpoint: What it says of the model's weights.
     """
+    if isinstance(model, str) and (checkpoint is None or isinstance(checkpoint, str)):
+        name_now = name_of_weights(model, checkpoint)
+        if name_now is not None:
+            return UsageError(
+                f"{shown} holds results that {model} made with the weights {checkpoint}, which are "
+                f"called {name_now} now.",
+                hint=f"Go on with --model {name_now}, give another file, or start over with "
+                "--again.",
+            )
     if not settings:
         return UsageError(
             f"{shown} holds results that do not say with which settings they were made.",

@@ -131,7 +131,14 @@ class JsonLines:
         if data is None or data.get("schema") != RESULT_SCHEMA:
             return None
         if data.get("settings") != self._settings:
-            raise other_settings(shown, data.get("settings"))
+            model = data.get("model")
+            made_by = model if isinstance(model, dict) else {}  # a failure names no model
+            raise other_settings(
+                shown,
+                data.get("settings"),
+                model=made_by.get("name"),
+                checkpoint=made_by.get("checkpoint"),
+            )
         try:
             path, file, status = data["video"]["path"], data["file"], data["status"]
             kind = None if status == "ok" else data["error"]["kind"]

@@ -26,6 +26,7 @@ from i3d.sources.installed import (
     check_place,
     find_by_name,
     open_installed,
+    rename_by_weights,
 )
 from i3d.sources.records import fingerprint, record_files
 
@@ -101,16 +102,12 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
         spec = get_model(model)
         if spec.packaged_dir is not None:
             return LocalModel(model, packaged_folder(spec), spec)
+        renamed = rename_by_weights()
         installed, notes = _installed_or_fetched(
             model, lambda: _fetching().fetch_model(spec, progress=progress), progress
         )
-        return LocalModel(
-            model,
-            installed.directory,
-            spec,
-            installed.record,
-            (*notes, *_doubts(installed.record)),
-        )
+        notes = (*renamed, *notes, *_doubts(spec, installed.record))
+        return LocalModel(model, installed.directory, spec, installed.record, notes)
     if "://" in model:
         _check_address(model)
         installed, notes = _installed_or_fetched(
@@ -197,7 +194,8 @@ def fetch_again(
             installed = present
         else:
             installed = _fetching().fetch_model(spec, source=source, progress=progress)
-    return LocalModel(model, installed.directory, spec, installed.record, _doubts(installed.record))
+    notes = _doubts(spec, installed.record)
+    return LocalModel(model, installed.directory, spec, installed.record, notes)
 
 
 def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
@@ -232,7 +230,7 @@ def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
             if model.startswith(ARCHIVE_PREFIX)
             else f"Fetch it: i3d model fetch {name}",
         )
-    notes = () if spec is None else _doubts(installed.record)
+    notes = () if spec is None else _doubts(spec, installed.record)
     return LocalModel(name, installed.directory, spec, installed.record, notes)
 
 
@@ -276,15 +274,24 @@ def _installed_or_fetched(
         return fetched, notes
 
 
-def _doubts(record: ModelRecord) -> tuple[str, ...]:
-    """What a user should know of a model of the catalogue whose weights nobody published."""
-    if record.checkpoint is not None:
-        return ()
-    note = (
-        f"The weights of {record.name} (from {record.source}) are none that DeepMind published "
-        f"on GitHub. More: i3d model verify {record.name}"
+def unofficial(name: str, model: str) -> str:
+    """The sentence about a model that has I3D's layers, and weights that nobody published.
+
+    Args:
+        name: What it is called, with where it came from.
+        model: What `i3d model verify` takes for it.
+    """
+    return (
+        f"{name} is unofficial: it has the layers of I3D, and weights that DeepMind did not "
+        f"publish. More: i3d model verify {model}"
     )
-    return (note,)
+
+
+def _doubts(spec: ModelSpec, record: ModelRecord) -> tuple[str, ...]:
+    """What a user should know of a model of the catalogue whose weights are not its name's."""
+    if spec.checkpoint is None or record.checkpoint is not None:
+        return ()
+    return (unofficial(f"{record.name} (from {record.source})", record.name),)
 
 
 __all__ = [
@@ -296,4 +303,5 @@ __all__ = [
     "packaged_folder",
     "read_weights",
     "record_files",
+    "unofficial",
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from i3d.download import shown
 from i3d.errors import CacheError, ModelLoadError
-from i3d.paths import models_dir
+from i3d.paths import downloads_dir, models_dir
 from i3d.scratch import private_folder
 
 if TYPE_CHECKING:
@@ -156,6 +156,20 @@ def lock(name: str, progress: Progress) -> Iterator[None]:
         yield
     finally:
         file_lock.release()
+
+
+def make_downloads_dir() -> Path:
+    """Make the folder of unfinished downloads, which the next run goes on with.
+
+    Raises:
+        CacheError: The cache can't be written.
+    """
+    folder = downloads_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return folder
 
 
 def cannot_write(folder: Path, error: OSError) -> CacheError:

@@ -44,6 +44,16 @@ class ModelState:
     problems: tuple[str, ...] = ()
     """What is damaged, or why it can't be read; a clause each."""
 
+    @property
+    def unofficial(self) -> bool:
+        """It has the name of published weights, and others."""
+        return (
+            self.spec is not None
+            and self.spec.checkpoint is not None
+            and self.record is not None
+            and self.record.checkpoint is None
+        )
+
 
 def list_models() -> list[ModelState]:
     """The models of the catalogue in its order, then all others that were fetched, by name.

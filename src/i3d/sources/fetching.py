@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from i3d.catalog import CACHE_SOURCES
+from i3d.catalog import CACHE_SOURCES, CONVERTED_SOURCES
 from i3d.download import is_offline
 from i3d.download.attempts import NETWORK_HINT
 from i3d.errors import (
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from i3d.progress import Progress
     from i3d.sources.records import ModelRecord
 
-    Fill: TypeAlias = Callable[[Path], None]
+    Fill: TypeAlias = Callable[[Path], str | None]
+    """Gives the address, where one is found on the way."""
     Steps: TypeAlias = dict[str, tuple[str, Fill]]
 
 
@@ -69,9 +70,9 @@ def fetch_model(
         try:
             with progress.task(f"fetching {spec.name} from {name}"), scratch_folder() as scratch:
                 is_filling = True  # a disk that is full now may be so by the fault of this source
-                fill(scratch)
+                place_found = fill(scratch) or location
                 is_filling = False
-                record = _inspect(scratch, spec.name, spec, name, location, progress)
+                record = _inspect(scratch, spec.name, spec, name, place_found, progress)
                 return install(scratch, record)
         except EngineNotInstalledError:
             raise  # the next source would meet it, too
@@ -173,7 +174,7 @@ def _inspect(
             spec=spec,
             source=source,
             location=location,
-            converted=source == "deepmind",
+            converted=source in CONVERTED_SOURCES,
         )
 
 
@@ -182,14 +183,16 @@ def _unknown_source(spec: ModelSpec, source: str) -> UnknownNameError:
 
 
 def _ways_on(spec: ModelSpec, steps: Steps) -> str:
-    """The three ways on: by hand, a mirror, the model that ships with i3d."""
-    by_hand = next(shown_name(source.url) for source in spec.sources if source.name == "kaggle")
+    """The ways on: by hand, a mirror, the model that ships with i3d."""
+    archives = [source for source in spec.sources if source.kind == "archive"]
+    by_hand = shown_name((archives or spec.sources)[-1].url)
     variables = ", ".join(
         source.base_variable for source in spec.sources if source.name in steps
     ) or ", ".join(source.base_variable for source in spec.sources)
     offline = "Unset I3D_OFFLINE, if it was not meant; or " if is_offline() else ""
     first = "download" if offline else "Download"
+    what = "FILE" if archives else "FOLDER"
     return (
-        f"{offline}{first} {by_hand} on another machine and run: i3d model import FILE; or name a "
-        f"mirror in {variables}; or use the model that ships with i3d: --model camera-motion"
+        f"{offline}{first} {by_hand} on another machine and run: i3d model import {what}; or name "
+        f"a mirror in {variables}; or use the model that ships with i3d: --model camera-motion"
     )

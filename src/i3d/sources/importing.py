@@ -174,10 +174,10 @@ def _which(directory: Path) -> ModelSpec:
     if weights is not None:
         found = weights.identification
         for spec in CATALOG.values():
-            if found.checkpoint in spec.checkpoints:
+            if found.checkpoint is not None and found.checkpoint == spec.checkpoint:
                 return spec
         for spec in CATALOG.values():
-            if found.closest in spec.checkpoints and found.architecture_matches:
+            if found.is_unofficial and found.is_network_of(spec.checkpoint):
                 return spec
     raise ModelLoadError(
         "It is none of the models that i3d knows by name.",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from i3d import __version__
+from i3d.catalog import name_of_weights
 from i3d.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
 from i3d.engines import load_engine
 from i3d.errors import CheckpointError, ModelLoadError
-from i3d.fingerprints import identify, network_tensors, weights_fingerprint
+from i3d.fingerprints import identify, network_tensors, published, weights_fingerprint
 from i3d.labels import LABEL_LISTS
 from i3d.progress import NO_PROGRESS
 from i3d.sources.cache import folder_of, shown_name
@@ -121,13 +122,21 @@ def inspect_model(
 
 
 def _check_identity(weights: Weights | None, spec: ModelSpec) -> None:
-    """Refuse another network; other weights of the same network are told of, not refused."""
+    """Refuse another model; other weights of the same network are told of, not refused."""
+    if spec.weights is not None and (weights is None or weights.fingerprint != spec.weights):
+        raise ModelLoadError(f"Its weights are not {spec.name}'s.")
+    if spec.checkpoint is None:
+        return
     if weights is None:
-        raise ModelLoadError("It has no variables, and I3D has 230.")
+        raise ModelLoadError(
+            f"It has no variables, and {spec.name} has {len(published()[spec.checkpoint].tensors)}."
+        )
     found = weights.identification
-    if found.checkpoint is not None and found.checkpoint not in spec.checkpoints:
-        raise ModelLoadError(f"It is {found.checkpoint}, not {spec.name}.")
-    if found.closest not in spec.checkpoints or not found.architecture_matches:
+    if found.checkpoint not in (None, spec.checkpoint):
+        name = name_of_weights(spec.name, found.checkpoint)
+        called = "" if name is None else f", which i3d calls {name}"
+        raise ModelLoadError(f"It is {found.checkpoint}{called}, not {spec.name}.")
+    if not found.is_network_of(spec.checkpoint):
         raise ModelLoadError(
             f"It is another network than {spec.name}: its tensors have other names or shapes."
         )

@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from i3d.catalog import CATALOG
+from i3d.catalog import CATALOG, name_of_weights
 from i3d.engines.prepared import forget_prepared
 from i3d.errors import CacheError, ModelNotInstalledError
 from i3d.paths import models_dir
+from i3d.scratch import write_whole
 from i3d.sources.cache import (
     MODEL,
     cannot_read,
@@ -117,7 +118,41 @@ def open_installed(name: str) -> InstalledModel | None:
     Raises:
         CacheError: The folder is there, and can't be read.
     """
+    if name in CATALOG:
+        rename_by_weights()
     return _open(folder_of(name))
+
+
+def rename_by_weights() -> tuple[str, ...]:
+    """Give models that have the name of other weights their own, see `name_of_weights`.
+
+    Where the cache can't be written they stay where they are, and are not used.
+
+    Returns:
+        A sentence for each model that was renamed.
+    """
+    notes = []
+    for name in CATALOG:
+        directory = folder_of(name)
+        record = _read_record(directory)
+        right = None if record is None else name_of_weights(name, record.checkpoint)
+        if record is None or right is None:
+            continue
+        target = folder_of(right)
+        with suppress(OSError):
+            renamed = replace(record, name=right, folder=target.name)
+            write_whole(directory / RECORD, record_to_json(renamed).encode())
+            if _read_record(target) is not None:  # the same weights are there under their name
+                grave = take_away(directory)
+                if grave is not None:
+                    shutil.rmtree(grave, ignore_errors=True)
+            else:
+                directory.rename(target)
+            notes.append(
+                f"The {name} in the cache has the weights {record.checkpoint}, and is called "
+                f"{right} now."
+            )
+    return tuple(notes)
 
 
 def find_by_name(name: str) -> InstalledModel | None:
@@ -167,8 +202,20 @@ def _open(directory: Path) -> InstalledModel | None:
         raise cannot_read(directory, error) from error
     except ValueError:
         return None  # damaged, or of another version of i3d: as good as not there
-    # A copy of a model's folder under another name is not the model of that name.
-    return InstalledModel(directory, record) if record.folder == directory.name else None
+    # A copy of a model's folder under another name is not the model of that name; nor is what has
+    # the weights of another name and could not be renamed.
+    is_its_name = record.folder == directory.name
+    if not is_its_name or name_of_weights(directory.name, record.checkpoint) is not None:
+        return None
+    return InstalledModel(directory, record)
+
+
+def _read_record(directory: Path) -> ModelRecord | None:
+    """The record of a model; None where it can't be read."""
+    try:
+        return record_from_json(_read_small_file(directory / RECORD).decode())
+    except (OSError, ValueError):
+        return None
 
 
 def _read_small_file(path: Path) -> bytes:
@@ -283,21 +330,12 @@ def remove(name: str) -> None:
         raise ModelNotInstalledError(
             f"The model {shown_name(name)} is not in the cache.", hint="See what is: i3d model list"
         )
-    prepared_from = _fingerprint_or_none(directory)
+    record = _read_record(directory)
     try:
         grave = take_away(directory)
     except OSError as error:
         raise cannot_write(directory.parent, error) from error
     if grave is not None:
         shutil.rmtree(grave, ignore_errors=True)
-    if prepared_from is not None:
-        forget_prepared(prepared_from)
-
-
-def _fingerprint_or_none(directory: Path) -> str | None:
-    """What a model's files are; None where its record can't be read."""
-    try:
-        record = record_from_json(_read_small_file(directory / RECORD).decode())
-        return fingerprint(record.files)
-    except (OSError, ValueError):
-        return None
+    if record is not None:
+        forget_prepared(fingerprint(record.files))

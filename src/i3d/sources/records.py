@@ -34,8 +34,8 @@ class ModelRecord:
     """Name in the catalogue; the address, without a password and what follows its `?`; or
     `sha256:` and the digest of the archive's content."""
     source: str
-    """`tfhub`, `gcs`, `kaggle`, `deepmind`, `tfhub-cache`, `kagglehub-cache`, `url`, `archive` or
-    `import`."""
+    """`tfhub`, `pypi`, `gcs`, `kaggle`, `deepmind`, `tfhub-cache`, `kagglehub-cache`, `url`,
+    `archive` or `import`."""
     location: str
     """The URL, without a password and what follows its `?`, or the path it came from."""
     installed_at: str

