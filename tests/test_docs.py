@@ -304,5 +304,3 @@ def test_the_page_on_models_has_the_numbers_of_the_code() -> None:
     assert f"their norm, {published.norm_of_logits}, and the {len(published.top)} best" in (
         MODELS.replace("\n", " ")
     )
-    _, logit, label = published.top[0]
-    assert f"(norm {published.norm_of_logits}, `{label}` {logit})" in README

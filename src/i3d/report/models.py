@@ -9,7 +9,6 @@ from i3d import __version__
 from i3d.download import shown
 from i3d.fingerprints import published
 from i3d.report.escaping import encodable, printable
-from i3d.verification.known_answers import KNOWN_CHECKPOINT, TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -228,9 +227,7 @@ def verification_as_text(result: Verification) -> str:
     if result.sample is not None:
         rows += _sample_rows(result.sample)
     if result.sample_skipped is not None:
-        checkpoint = result.weights and result.weights.identification.checkpoint
-        what = "known answers" if checkpoint == KNOWN_CHECKPOINT else "sample"
-        rows.append((what, f"not run: {result.sample_skipped}"))
+        rows.append((result.compared_with, f"not run: {result.sample_skipped}"))
     if result.sample_problem is not None:
         rows.append(("graph", f"FAILED: {result.sample_problem}"))
     rows.append(("verdict", result.verdict))
@@ -261,7 +258,7 @@ def _few(names: Sequence[str], count: int = 5) -> list[str]:
 
 
 def _known_answers_rows(answers: KnownAnswers) -> list[tuple[str, str]]:
-    verdict = f"within {TOLERANCE * 100:g} %" if answers.agrees else "DIFFERENT"
+    verdict = f"within {answers.tolerance * 100:g} %" if answers.agrees else "DIFFERENT"
     low, high = answers.input_range
     rows = [
         ("known answers", f"distance of black from white, fed [{low:g}, {high:g}]"),

@@ -57,6 +57,8 @@ class KnownAnswers:
     input_range: tuple[float, float]
     """The values that black and white were fed as: what the model's graph is taken to want."""
     rows: tuple[KnownAnswer, ...]
+    tolerance: float = TOLERANCE
+    """Largest relative difference that counts as equal."""
 
     @property
     def worst(self) -> KnownAnswer:
@@ -65,8 +67,8 @@ class KnownAnswers:
 
     @property
     def agrees(self) -> bool:
-        """Whether all differences are within `TOLERANCE`."""
-        return self.worst.difference <= TOLERANCE
+        """Whether all differences are within the tolerance."""
+        return self.worst.difference <= self.tolerance
 
     @property
     def problem(self) -> str:

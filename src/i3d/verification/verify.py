@@ -79,6 +79,12 @@ class Verification:
         return checkpoint is not None and (spec is None or checkpoint == spec.checkpoint)
 
     @property
+    def compared_with(self) -> Literal["known answers", "sample"]:
+        """What the graph's outputs are compared with, or would be."""
+        checkpoint = self.weights and self.weights.identification.checkpoint
+        return "known answers" if checkpoint == KNOWN_CHECKPOINT else "sample"
+
+    @property
     def verdict(self) -> str:
         """What was proven, or what speaks against the model, for people."""
         if self.problem is not None:
