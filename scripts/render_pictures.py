@@ -1,9 +1,11 @@
-"""Renders the pictures in the README and in docs/pictures.md, from clips that are nobody's footage.
+"""Renders the pictures in the README and in docs/pictures.md, from clips that are drawn.
 
+    i3d model fetch
     python scripts/render_pictures.py [--output DIR]
 
-What is shown is what the commands write, photographed in a browser where it is a page. Needs the
-extra `test` (Playwright) and Chromium; `I3D_CHROMIUM` names it where it is not on the path.
+What is shown is what the commands write with the default model, `i3d-kinetics-400`, which must be
+on this machine. Pages are photographed in a browser: needs the extra `test` (Playwright) and
+Chromium; `I3D_CHROMIUM` names it where it is not on the path.
 """
 
 from __future__ import annotations
@@ -18,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import cv2
-import numpy as np
 from playwright.sync_api import sync_playwright
 
 from i3d.loader import VideoReader
 
-from camera_moves import make_scene, render_move
+from render_sample import FILM, FPS, SHOT_FRAMES, Shot, write_video
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -31,13 +32,20 @@ if TYPE_CHECKING:
 Scheme: TypeAlias = Literal["light", "dark"]
 
 DOCS = Path(__file__).parent.parent / "docs"
-MODEL = ("--model", "camera-motion")
 CHROMIUM = os.environ.get("I3D_CHROMIUM") or shutil.which("chromium") or "chromium"
-MOVES = ("static", "pan left", "pan right", "tilt up", "tilt down", "zoom in", "zoom out")
-SCENES = ("street", "room")
-"""Of the clips in the index."""
-MOMENT = 7.6
-"""The second of docs/moves.avi that is shown: a segment is at its middle there."""
+CLIPS = (
+    *FILM,
+    ("juggling", "gym", "sports"),
+    ("juggling", "morning", "silk"),
+    ("pull-ups", "park", "casual"),
+    ("pull-ups", "morning", "sports"),
+    ("tai-chi", "park", "silk"),
+    ("tai-chi", "gym", "casual"),
+)
+"""In the index: action, place, outfit."""
+MOMENT = 2.2
+"""The second of docs/film.avi that is shown: a segment is at its middle there."""
+FILM_SECONDS = len(FILM) * SHOT_FRAMES / FPS
 
 
 def i3d(*arguments: str | Path, folder: Path = DOCS) -> None:
@@ -65,22 +73,17 @@ def point_at(page: Page, seconds: float) -> None:
     box = page.locator("#chart .u-over").bounding_box()
     if box is None:
         sys.exit("the page has no chart")
-    page.mouse.click(box["x"] + box["width"] * seconds / 13.0, box["y"] + 100)
-    page.wait_for_timeout(500)
+    page.mouse.click(box["x"] + box["width"] * seconds / FILM_SECONDS, box["y"] + 100)
+    page.wait_for_function("() => !document.querySelector('video')?.seeking")
+    page.wait_for_timeout(2000)  # until the sign of seeking has faded
 
 
 def render_clips(folder: Path) -> None:
-    """Renders what is in the index: camera moves, and a file that is none."""
+    """Renders what is in the index: small clips, and a file that is none."""
     folder.mkdir()
-    for scene_name in SCENES:
-        scene = make_scene(scene_name, seed=[7, 11])
-        for move in MOVES:
-            frames = render_move(scene, move, 64, (192, 144), seed=5, fps=25)
-            path = folder / f"{scene_name}-{move.replace(' ', '-')}.avi"
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, (192, 144))
-            for frame in frames:
-                writer.write(np.ascontiguousarray(frame))
-            writer.release()
+    for action, place, outfit in CLIPS:
+        frames = Shot(action, place, outfit, (192, 144)).render(64)
+        write_video(folder / f"{action}-{place}-{outfit}.avi", frames)
     (folder / "broken-download.mp4").write_bytes(b"\0" * 4096)
 
 
@@ -96,15 +99,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=DOCS, help="folder (docs)")
     output = parser.parse_args().output.resolve()
-    i3d("preview", "moves.avi", "--every", "3", "-o", output / "preview.gif")
-    i3d("preview", "moves.avi", "-o", output / "preview.png")
+    i3d("preview", "film.avi", "--every", "3", "-o", output / "preview.gif")
+    i3d("preview", "film.avi", "-o", output / "preview.png")
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
         folder = Path(temporary)
-        i3d("annotate", "moves.avi", *MODEL, "--top", "3", "-o", folder / "marked.mp4")
+        i3d("annotate", "film.avi", "-o", folder / "marked.mp4")
         frame_at(folder / "marked.mp4", MOMENT, output / "annotated.png")
-        i3d("report", "moves.avi", *MODEL, "--video", "embed", "-o", folder / "report.html")
+        i3d("report", "film.avi", "--video", "embed", "-o", folder / "report.html")
         render_clips(folder / "clips")
-        i3d("classify", "clips", *MODEL, "-o", "results.jsonl", folder=folder)
+        i3d("classify", "clips", "-o", "results.jsonl", folder=folder)
         i3d("report", "results.jsonl", "-o", "index.html", folder=folder)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         schemes: tuple[Scheme, ...] = ("light", "dark")

@@ -1,165 +1,234 @@
-"""Renders the sample clips: a pan to the right over hills, and several moves in a row.
+"""Draws the sample, a juggler, and the README's film: juggling, pull ups, tai chi.
 
-    python scripts/render_sample.py [--output FILE]
-    python scripts/render_sample.py --moves [--output FILE]
+    python scripts/render_sample.py [--output PROJECT]
 
-The picture is painted from random numbers with a fixed seed, so the clip is nobody's footage. The
-file is MPEG-4 part 2 in AVI: OpenCV's own FFmpeg reads it everywhere, and unlike MP4 the container
-keeps no time of writing, so the same versions of numpy and OpenCV write the same bytes.
+writes src/i3d/data/sample-juggling.avi and docs/film.avi; it takes some minutes. Everything is
+drawn, so the clips are nobody's footage; scenes come from random numbers with fixed seeds. The
+files are MPEG-4 part 2 in AVI: OpenCV's own FFmpeg reads it everywhere, and unlike MP4 the
+container keeps no time of writing, so the same versions of numpy and OpenCV write the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pool
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from camera_moves import Frames, Image, Motion, Start, as_image, fractal_noise, render_move
+from camera_moves import as_image
+from drawn_figures import Camera, Material, Outfit, Part, Pose, Tracer, compose, draw_figure, part
+from drawn_scenes import paint_gym, paint_park
 
-WIDTH, HEIGHT = 1500, 480
-"""The panorama in pixels: a view of 640x480, shown at half its size, has 860 to travel."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from camera_moves import Frames, Image
+
 SIZE = (320, 240)
-FPS = 25.0
-NUM_FRAMES = 75
-SPEED = 0.3
-"""Frame widths a second: 0.9 widths in all, an unhurried pan."""
-SEED = 7
-MOVES = (
-    ("pan right", 4.0, 0.3, 0.3),
-    ("static", 2.5, 0.0, 0.6),
-    ("zoom in", 3.0, 1.35, 0.5),
-    ("tilt up", 3.5, 0.25, 0.7),
+FPS = 25
+SUPERSAMPLING = 2
+"""Each pixel is the mean of as many by as many."""
+SHOT_FRAMES = 112
+"""Of each shot in the film: 14 of the network's steps of 8 frames."""
+SAMPLE_FRAMES = 80
+
+GRAVITY = 9.81
+CYCLE, DWELL = 0.84, 0.46
+"""Seconds from one throw of a hand to its next, and how long it holds a ball."""
+FLIGHT = 1.5 * CYCLE - DWELL
+"""Shannon's juggling theorem: (flight + dwell) * 2 hands = cycle * 3 balls."""
+BALLS = [Material(color, 0.001, 0.25) for color in ((240, 196, 30), (44, 120, 220), (240, 110, 30))]
+
+BAR_HEIGHT = 2.3
+STEEL = Material((62, 64, 70), 0.004, 0.5)
+
+
+def smooth(value: float) -> float:
+    """Goes from 0 to 1 with no speed at either end."""
+    value = min(max(value, 0.0), 1.0)
+    return value * value * (3 - 2 * value)
+
+
+def juggling_hand(side: int, seconds: float) -> tuple[float, float, float]:
+    """Says where a hand (-1: left) is: it scoops inward with a ball, and comes back empty."""
+    since_throw = (seconds - (side + 1) / 4 * CYCLE) % CYCLE
+    outer, inner, empty = 0.33, 0.13, CYCLE - DWELL
+    if since_throw < empty:
+        done = since_throw / empty
+        x, y = inner + (outer - inner) * smooth(done), 0.05 * math.sin(math.pi * done)
+    else:
+        done = (since_throw - empty) / DWELL
+        x, y = outer + (inner - outer) * smooth(done), -0.13 * math.sin(math.pi * done)
+    return side * x, 1.08 + y, 0.32
+
+
+def juggled_ball(number: int, seconds: float) -> tuple[float, float, float]:
+    """Says where a ball is: ball k is thrown on the beats k, k + 3, ...; the hands take turns."""
+    beat = CYCLE / 2
+    throw = number + 3 * math.floor((seconds / beat - number) / 3)
+    since, side = seconds - throw * beat, 1 if throw % 2 else -1
+    if since >= FLIGHT:
+        x, y, z = juggling_hand(-side, seconds)
+        return x, y + 0.065, z + 0.05
+    start = juggling_hand(side, throw * beat)[0]
+    end = juggling_hand(-side, throw * beat + FLIGHT)[0]
+    height = GRAVITY / 2 * since * (FLIGHT - since)
+    return start + (end - start) * since / FLIGHT, 1.145 + height, 0.37
+
+
+def draw_juggling(seconds: float, outfit: Outfit) -> list[Part]:
+    """Returns a figure that juggles three balls in a cascade, and the balls."""
+    sway = 0.012 * math.sin(2 * math.pi * seconds / CYCLE)
+    bob = math.sin(4 * math.pi * seconds / CYCLE)
+    pose = Pose(
+        (sway, 0.925 + 0.008 * bob, 0),
+        (juggling_hand(-1, seconds), juggling_hand(1, seconds)),
+        ((-0.15, 0.08, 0), (0.15, 0.08, 0)),
+        lean=(-sway, 0.0),
+        nod=14 + 3 * bob,
+    )
+    places = [juggled_ball(number, seconds) for number in range(3)]
+    balls = [part(at, at, (0.052, 0.052), ball) for at, ball in zip(places, BALLS, strict=True)]
+    return draw_figure(pose, outfit) + balls
+
+
+def draw_pull_ups(seconds: float, outfit: Outfit) -> list[Part]:
+    """Returns a figure that pulls itself up on a bar, and the bar on its posts."""
+    phase = seconds / 2.1 % 1
+    up = smooth(phase / 0.42) if phase < 0.5 else 1 - smooth((phase - 0.52) / 0.44)
+    swing = 0.02 * math.sin(2 * math.pi * phase)
+    pelvis, wrists = 1.22 + 0.36 * up, BAR_HEIGHT - 0.05
+    pose = Pose(
+        (0, pelvis, 0.02 + swing),
+        ((-0.34, wrists, 0.0), (0.34, wrists, 0.0)),
+        ((-0.07, pelvis - 0.8, -0.26 + 2 * swing), (0.07, pelvis - 0.8, -0.22 + 2 * swing)),
+        lean=(0, -0.04 * up),
+        nod=8 + 10 * up,
+        shrug=0.07 * (1 - up),
+        elbows=(0.9, -1.0, -0.1),
+    )
+    posts = [part((x, 0, 0), (x, 2.5, 0), (0.04, 0.04), STEEL) for x in (-0.9, 0.9)]
+    bar = part((-0.9, BAR_HEIGHT, 0), (0.9, BAR_HEIGHT, 0), (0.02, 0.02), STEEL)
+    return [*draw_figure(pose, outfit), *posts, bar]
+
+
+def draw_tai_chi(seconds: float, outfit: Outfit) -> list[Part]:
+    """Returns a figure that sinks slowly and rises, its arms floating with it."""
+    phase = seconds / 4.4 % 1
+    low = 0.5 - 0.5 * math.cos(2 * math.pi * phase)
+    arms = 0.5 + 0.5 * math.cos(2 * math.pi * (phase - 0.12))
+    shift = 0.05 * math.sin(2 * math.pi * phase)
+    pelvis = 0.90 - 0.26 * low
+    hands = (pelvis + 0.10 + 0.42 * arms, 0.40 + 0.08 * arms)
+    pose = Pose(
+        (shift, pelvis, -0.05 * low),
+        ((shift - 0.2, *hands), (shift + 0.2, *hands)),
+        ((-0.26, 0.08, 0), (0.26, 0.08, 0)),
+        lean=(0.0, 0.03),
+        turn=22,
+        elbows=(0.6, -1.0, 0.0),
+        knees=(0.5, 0.0, 1.0),
+    )
+    return draw_figure(pose, outfit)
+
+
+ACTIONS: dict[str, tuple[Callable[[float, Outfit], list[Part]], int]] = {
+    "juggling": (draw_juggling, 102),
+    "pull-ups": (draw_pull_ups, 90),
+    "tai-chi": (draw_tai_chi, 106),
+}
+"""Who draws them, and how large: pixels in a metre of a frame of 240 rows."""
+PLACES: dict[str, tuple[Callable[[], Image], dict[str, Any]]] = {
+    "park": (partial(paint_park, seed=3), {}),
+    "morning": (partial(paint_park, seed=8, morning=True), {"sun": (1.6, 1.4, 1.1)}),
+    "gym": (
+        partial(paint_gym, seed=5),
+        {
+            "pitch": 2,
+            "light": (-0.35, 1.0, 0.7),
+            "sun": (1.25, 1.2, 1.1),
+            "sky": (0.5, 0.5, 0.52),
+            "ground": (0.2, 0.2, 0.22),
+        },
+    ),
+}
+"""Who paints them, and the light there."""
+OUTFITS = {
+    "casual": Outfit(),
+    "sports": Outfit(
+        skin=Material((176, 118, 84), 0.025, 0.15),
+        hair=Material((24, 20, 18), 0.03, 0.2),
+        shirt=Material((84, 96, 112), 0.06),
+        trousers=Material((30, 32, 40), 0.02),
+        sleeves=0.15,
+    ),
+    "silk": Outfit(
+        hair=Material((74, 68, 66), 0.03),
+        shirt=Material((236, 236, 230), 0.06),
+        trousers=Material((236, 236, 230), 0.06),
+        shoes=Material((30, 30, 34), 0.03),
+        sleeves=1.85,
+        bagginess=0.022,
+    ),
+}
+FILM = (
+    ("juggling", "park", "casual"),
+    ("pull-ups", "gym", "sports"),
+    ("tai-chi", "morning", "silk"),
 )
-"""Of the clip in the README: move, seconds, speed (see `render_move`), where it starts."""
-SKY, GLOW = (196, 142, 84), (150, 190, 246)
-"""BGR at the top of the sky and at the horizon."""
-HILLS = ((186, 158, 132), (142, 122, 92), (84, 104, 70), (58, 92, 62))
-"""BGR of the ridges, the farthest first."""
+"""The shots: action, place, outfit."""
 
 
-def blend(first: Image, second: tuple[int, int, int], weight: npt.NDArray[np.floating]) -> Image:
-    """Mixes a colour into an image: `weight` (height, width) from 0 to 1."""
-    mixed = first + weight[..., None] * (np.array(second, np.float32) - first.astype(np.float32))
-    return as_image(mixed)
+@dataclass(frozen=True)
+class Shot:
+    """Somebody who does something somewhere: names of `ACTIONS`, `PLACES` and `OUTFITS`."""
+
+    action: str
+    place: str
+    outfit: str
+    size: tuple[int, int] = SIZE
+
+    def render(self, num_frames: int) -> Frames:
+        """Renders the first frames on all processors: uint8 (num_frames, height, width, 3), BGR."""
+        width, height = (SUPERSAMPLING * side for side in self.size)
+        paint, light = PLACES[self.place]
+        background = as_image(cv2.resize(paint(), (width, height), interpolation=cv2.INTER_AREA))
+        scale = ACTIONS[self.action][1] * height / 240
+        camera = Camera((width, height), scale, (width / 2, 0.93 * height), **light)
+        with Pool() as pool:
+            frames = pool.map(partial(self._render_frame, background, camera), range(num_frames))
+        return np.stack(frames)
+
+    def _render_frame(self, background: Image, camera: Camera, index: int) -> Image:
+        parts = ACTIONS[self.action][0](index / FPS, OUTFITS[self.outfit])
+        frame = compose(background, Tracer(camera, parts))[..., ::-1]
+        return np.asarray(cv2.resize(frame, self.size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def paint_sky(rng: np.random.Generator) -> Image:
-    """Paints a gradient, a low sun with its halo, and clouds."""
-    rows = np.linspace(0, 1, HEIGHT, dtype=np.float32)
-    sky: Image = np.empty((HEIGHT, WIDTH, 3), np.uint8)
-    sky[:] = SKY
-    sky = blend(sky, GLOW, np.repeat(np.clip(rows * 1.7, 0, 1)[:, None], WIDTH, 1))
-    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    halo = np.exp(-np.hypot(x - 980, y - 150) / 90) * 0.9
-    sky = blend(sky, (214, 240, 255), np.clip(halo * 1.3, 0, 1))
-    noise = cv2.resize(fractal_noise(rng, 512, 0.6), (WIDTH, HEIGHT))
-    cloud = np.clip((noise - 0.55) * 4, 0, 1) * np.clip(1 - rows * 1.9, 0, 1)[:, None]
-    return blend(sky, (240, 238, 244), cloud * 0.85)
-
-
-def ridge(rng: np.random.Generator, height: float, swing: float) -> npt.NDArray[np.float64]:
-    """Returns a skyline: the row of its top for each column, float64 (WIDTH,)."""
-    x = np.arange(WIDTH)
-    line = np.full(WIDTH, float(height))
-    for octave in range(7):
-        period = rng.uniform(600, 900) / 1.9**octave
-        line += swing / 1.9**octave * np.sin(2 * math.pi * (x / period + rng.uniform()))
-    return line
-
-
-def paint_house(image: Image, rng: np.random.Generator, x: int, ground: int) -> None:
-    """Paints a house with a pitched roof and lit windows."""
-    width, height = int(rng.integers(34, 60)), int(rng.integers(26, 50))
-    wall = (int(rng.integers(150, 215)), int(rng.integers(175, 220)), int(rng.integers(195, 235)))
-    cv2.rectangle(image, (x, ground - height), (x + width, ground), wall, -1)
-    roof = np.array(
-        [
-            [x - 5, ground - height],
-            [x + width // 2, ground - height - 22],
-            [x + width + 5, ground - height],
-        ]
-    )
-    cv2.fillPoly(image, [roof.astype(np.int32)], (52, 62, int(rng.integers(110, 165))), cv2.LINE_AA)
-    for left in range(x + 6, x + width - 8, 14):
-        for top in range(ground - height + 7, ground - 9, 16):
-            cv2.rectangle(image, (left, top), (left + 6, top + 8), (70, 90, 104), -1)
-
-
-def paint_tree(image: Image, rng: np.random.Generator, x: int, ground: int, height: int) -> None:
-    """Paints a tree whose leaves are lighter toward the sun."""
-    cv2.line(image, (x, ground), (x, ground - height), (38, 52, 70), max(2, height // 12))
-    for dx, dy in rng.normal(0, height * 0.21, (110, 2)):
-        light = 0.75 + 0.45 * dx / height - 0.5 * dy / height + rng.uniform(-0.1, 0.1)
-        color = (44 * light, 118 * light, 84 * light)
-        center = (int(x + dx), int(ground - height + dy))
-        cv2.circle(image, center, int(rng.integers(2, 4 + height // 14)), color, -1, cv2.LINE_AA)
-
-
-def paint_panorama() -> Image:
-    """Paints the whole picture, uint8 (480, 1500, 3), BGR."""
-    rng = np.random.default_rng(SEED)
-    image = paint_sky(rng)
-    rows = np.arange(HEIGHT)[:, None]
-    grain = cv2.resize(fractal_noise(rng, 1024, 0.85), (WIDTH, HEIGHT))
-    for depth, color in enumerate(HILLS):
-        line = ridge(rng, 210 + 48 * depth, 26 - 5 * depth)
-        inside = np.clip(rows - line + 0.5, 0, 1).astype(np.float32)
-        shade = (0.92 + 0.06 * depth) * (1 + (0.1 + 0.16 * depth) * (grain - 0.5))
-        lit = np.clip(np.array(color, np.float32) * shade[..., None], 0, 255)
-        image = (image + inside[..., None] * (lit - image)).astype(np.uint8)
-        if depth == 2:
-            for x in np.sort(rng.integers(40, WIDTH - 80, 15)):
-                paint_house(image, rng, int(x), int(line[x]) + 42)
-    for x, height in zip(
-        rng.integers(0, WIDTH, 34), np.sort(rng.integers(26, 96, 34)), strict=True
-    ):
-        paint_tree(image, rng, int(x), 390 + int(height * 0.75), int(height))
-    return image
-
-
-def render_sample() -> Frames:
-    """Renders the clip: uint8 (75, 240, 320, 3), BGR."""
-    motion = Motion(SPEED, FPS, swell=0.3, shutter=0.4)
-    first_view = 640 / WIDTH
-    start = Start(center=(first_view / 2 + 0.01, 0.5), coverage=1.0)
-    return render_move(paint_panorama(), "pan right", NUM_FRAMES, SIZE, motion=motion, start=start)
-
-
-def render_moves() -> Frames:
-    """Renders shots of one camera move each, a cut between two: uint8 (325, 240, 320, 3), BGR."""
-    panorama = paint_panorama()
-    shots = []
-    for label, seconds, speed, x in MOVES:
-        motion = Motion(speed, FPS, shutter=0.4)
-        start = Start(center=(x, 0.5), coverage=0.35)
-        shots.append(
-            render_move(panorama, label, round(FPS * seconds), SIZE, motion=motion, start=start)
-        )
-    return np.concatenate(shots)
-
-
-def main() -> None:
-    """Writes the file that the command line names."""
-    project = Path(__file__).resolve().parent.parent
-    parser = argparse.ArgumentParser(description="Render the sample clips.")
-    parser.add_argument("--moves", action="store_true", help="several moves, for the README")
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
-    args.output = args.output or project / (
-        "docs/moves.avi" if args.moves else "src/i3d/data/sample-pan-right.avi"
-    )
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    frames = render_moves() if args.moves else render_sample()
-    fourcc: int = cv2.VideoWriter.fourcc(*"XVID")
-    writer = cv2.VideoWriter(str(args.output), fourcc, FPS, SIZE)
+def write_video(path: Path, frames: Frames) -> None:
+    """Writes frames, uint8 (T, height, width, 3), BGR."""
+    size = (frames.shape[2], frames.shape[1])
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"XVID"), FPS, size)
     for frame in frames:
         writer.write(frame)
     writer.release()
-    print(f"{args.output}: {args.output.stat().st_size} bytes")
+    print(f"{path}: {len(frames)} frames, {path.stat().st_size} bytes")
+
+
+def main() -> None:
+    """Writes both files."""
+    parser = argparse.ArgumentParser(description="Draw the sample and the film.")
+    parser.add_argument("--output", type=Path, default=Path(__file__).resolve().parent.parent)
+    project = parser.parse_args().output
+    shots = [Shot(*names).render(SHOT_FRAMES) for names in FILM]
+    write_video(project / "src/i3d/data/sample-juggling.avi", shots[0][:SAMPLE_FRAMES])
+    write_video(project / "docs/film.avi", np.concatenate(shots))
 
 
 if __name__ == "__main__":

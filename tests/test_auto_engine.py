@@ -40,7 +40,7 @@ openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 SOURCE = Path(__file__).parent.parent / "src"
 DATA = SOURCE / "i3d" / "data"
-SAMPLE = DATA / "sample-pan-right.avi"
+SAMPLE = DATA / "sample-juggling.avi"
 SLOWER = "TensorFlow is used, which takes longer."
 
 

@@ -127,6 +127,17 @@ def test_environment_variables_in_the_readme_are_read_by_the_code() -> None:
         assert name in code or name in (PROJECT / "scripts" / "environment.sh").read_text(), name
 
 
+@pytest.fixture(scope="module")
+def cache_with_kinetics(tmp_path_factory: pytest.TempPathFactory, real_module: Path) -> Path:
+    """A cache in which the real weights are installed."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("I3D_CACHE_DIR", str(cache))
+        result = CliRunner().invoke(cli, ["model", "import", str(real_module)], prog_name="i3d")
+    assert result.exit_code == 0, result.output
+    return cache
+
+
 def shown_commands() -> list[tuple[str, str]]:
     """Each `$ i3d ...` of the README, and the lines below it."""
     found = re.findall(r"^    \$ i3d (.+)\n((?:    .*\n|\n(?=    ))+)", README, re.M)
@@ -138,10 +149,13 @@ def shown_commands() -> list[tuple[str, str]]:
     ("command", "output"), shown_commands(), ids=[command for command, _ in shown_commands()]
 )
 def test_the_readme_shows_real_output(
-    command: str, output: str, monkeypatch: pytest.MonkeyPatch
+    command: str, output: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    if "(openvino)" in output:
+    if "openvino)" in output:
         pytest.importorskip("openvino")
+    if "i3d-kinetics-400 (" in output:
+        cache = request.getfixturevalue("cache_with_kinetics")
+        monkeypatch.setenv("I3D_CACHE_DIR", str(cache))
     monkeypatch.chdir(PROJECT)
     result = CliRunner().invoke(cli, shlex.split(command), prog_name="i3d")
     assert without_decimals(result.output).split() == without_decimals(output).split()

@@ -32,7 +32,7 @@ pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 SOURCE = Path(__file__).parent.parent / "src"
 DATA = SOURCE / "i3d" / "data"
-SAMPLE = DATA / "sample-pan-right.avi"
+SAMPLE = DATA / "sample-juggling.avi"
 
 WATCH = """
 import sys
@@ -79,7 +79,7 @@ def test_a_run_is_silent_opens_no_socket_and_imports_neither_tensorflow_nor_tele
     )
     assert process.returncode == 0, process.stderr
     assert process.stderr == ""
-    assert json.loads(process.stdout) == ["openvino", "pan right", [], []]
+    assert json.loads(process.stdout) == ["openvino", "static", [], []]
 
 
 def test_the_watch_sees_a_socket() -> None:
@@ -94,7 +94,7 @@ def test_the_command_writes_nothing_but_its_result(run_i3d: RunI3D) -> None:
     assert process.stderr == ""
     document = json.loads(process.stdout)
     assert document["results"][0]["engine"]["name"] == "openvino"
-    assert document["results"][0]["scores"][0]["label"] == "pan right"
+    assert document["results"][0]["scores"][0]["label"] == "static"
 
 
 @pytest.mark.skipif(

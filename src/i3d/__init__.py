@@ -5,10 +5,10 @@ The library behind the `i3d` command. Its public names are loaded on first use, 
 
     >>> import i3d
     >>> clip = i3d.load_video("clip.avi")          # (T, 224, 224, 3) float32 RGB in [0, 1]
-    >>> classifier = i3d.Classifier.load("camera-motion")
+    >>> classifier = i3d.Classifier.load("i3d-kinetics-400")
     >>> prediction = classifier.classify("clip.avi", top=5)
     >>> prediction.scores[0].label
-    'pan right'
+    'juggling balls'
 """
 
 from __future__ import annotations

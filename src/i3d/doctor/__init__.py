@@ -34,8 +34,9 @@ NEEDED_BYTES = 300_000_000
 """Free space below which a model may not fit: I3D takes 51 MB, its archive about as much, a
 checkpoint and what is made of it lie on the disk side by side, and so does the model before."""
 
-SAMPLE = "sample-pan-right.avi"
-SAMPLE_LABEL = "pan right"
+SAMPLE = "sample-juggling.avi"
+SAMPLE_LABEL = "static"
+"""What its camera does before the juggler."""
 
 
 def run_checks(progress: Progress = NO_PROGRESS) -> Iterator[Check]:
