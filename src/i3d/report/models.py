@@ -354,9 +354,9 @@ def _sample_as_dict(sample: SampleComparison) -> dict[str, Any]:
 
 def check_as_text(check: Check) -> str:
     """One line for a check, and one for what to do where something is wrong."""
-    line = f"{check.status:<8} {check.name:<24} {printable(check.detail)}\n"
+    line = f"{check.status:<8} {check.name:<32} {printable(check.detail)}\n"
     if check.hint is not None and check.status != "ok":
-        line += f"{'':<34}{printable(check.hint)}\n"
+        line += f"{'':<42}{printable(check.hint)}\n"
     return line
 
 
