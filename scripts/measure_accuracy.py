@@ -28,17 +28,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from i3d import Classifier, I3DError, __version__
-from i3d.catalog import DEFAULT_MODEL
-from i3d.errors import ExitCode, UsageError
-from i3d.evaluation import Accuracy
-from i3d.names import unknown_name
-from i3d.predictor import best_scores, mean_scores, rank_of
-from i3d.recipes import RECIPES
+from i3d.analysis.prediction import best_scores, mean_scores, rank_of
+from i3d.datasets.measures import Accuracy
+from i3d.errors import ExitCode, UsageError, unknown_name
+from i3d.models.catalog import DEFAULT_MODEL
+from i3d.video.recipes import RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from i3d.scores import VideoScores
+    from i3d.analysis.scores import VideoScores
 
 CLIPS_FILE = "clips.csv"
 

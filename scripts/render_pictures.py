@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import cv2
 from playwright.sync_api import sync_playwright
 
-from i3d.loader import VideoReader
+from i3d.video.reader import VideoReader
 
 from render_sample import FILM, FPS, SHOT_FRAMES, Shot, write_video
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import numpy as np
 
-from i3d.fingerprints import published
+from i3d.models.deepmind import published
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

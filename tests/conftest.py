@@ -100,7 +100,7 @@ def engines_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Each model that is installed would be run on both.
     """
-    monkeypatch.setattr("i3d.engines._agrees", lambda *_: True)
+    monkeypatch.setattr("i3d.engines.choose._agrees", lambda *_: True)
 
 
 @pytest.fixture(scope="session")

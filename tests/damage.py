@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.paths import downloads_dir, models_dir
+from i3d.files.cache import downloads_dir, models_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,21 +6,17 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from i3d.catalog import CATALOG, DEFAULT_MODEL
-from i3d.labels import LABEL_LISTS
-from i3d.sources import read_weights
-from i3d.sources.installed import (
-    MODEL,
-    ModelRecord,
-    install,
-    record_files,
-    scratch_folder,
-)
+from i3d.models.catalog import CATALOG, DEFAULT_MODEL
+from i3d.models.folders import MODEL, scratch_folder
+from i3d.models.inspect import read_weights
+from i3d.models.labels import LABEL_LISTS
+from i3d.models.records import ModelRecord, record_files
+from i3d.models.store import install
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from i3d.sources.installed import InstalledModel
+    from i3d.models.store import InstalledModel
 
 LOCATION = "https://example.org/model.tar.gz"
 

@@ -7,31 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from i3d.evaluation import Evaluation, Evaluator
-from i3d.labels import load_labels
-from i3d.predictor import Predictor, softmax, top_indices
-from i3d.recipes import get_recipe
-from i3d.results import (
-    ClipInfo,
-    EngineInfo,
-    ModelInfo,
-    Prediction,
-    RecipeInfo,
-    Score,
-    TrueLabel,
-    Truth,
-    VideoInfo,
-)
-from i3d.ucf101 import load_index
-from i3d.ucf101_files.fetching import FetchedClip
+from i3d.analysis.prediction import Predictor
+from i3d.analysis.scores import VideoScores
+from i3d.datasets.evaluate import Evaluator
+from i3d.datasets.ucf101.data import load_index
+from i3d.datasets.ucf101.run import FetchedClip
+from i3d.engines.base import EngineInfo
+from i3d.models.labels import load_labels
+from i3d.models.records import ModelInfo
+from i3d.video.info import ClipInfo, RecipeInfo, VideoInfo
+from i3d.video.recipes import get_recipe
 
 from engines import FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from i3d.datasets.measures import Evaluation
+    from i3d.datasets.ucf101.names import Clip
     from i3d.errors import I3DError
-    from i3d.ucf101 import Clip
 
 KINETICS = load_labels("kinetics-400")
 
@@ -101,7 +95,7 @@ class KnownAnswers:
         """Names of the clips that it was asked about, with the recipe: `NAME standard`."""
         self.warnings: tuple[str, ...] = ()
 
-    def classify(self, path: Path, *, top: int, recipe: str) -> Prediction:
+    def score(self, path: Path, *, recipe: str) -> VideoScores:
         """Answer as told."""
         name = Path(path).stem
         self.calls.append(f"{name} {recipe}")
@@ -110,46 +104,19 @@ class KnownAnswers:
             raise answer
         labels = self.predictor.labels
         order = [*answer, *(label for label in labels if label not in answer)]
-        logits = np.array([-order.index(label) for label in labels], np.float64)
-        probabilities = softmax(logits)
-        best = top_indices(logits, len(labels))
-        rank = {labels[index]: place for place, index in enumerate(best, start=1)}
-        found = load_index().find(name)
-        category = next(
-            (row for row in load_index().categories if found and row.name == found.category), None
-        )
-        truth = category and Truth(
-            dataset="UCF101",
-            clip=name,
-            category=category.name,
-            labels=tuple(
-                TrueLabel(
-                    label.label,
-                    label.relation,
-                    rank[label.label],
-                    float(probabilities[labels.index(label.label)]),
-                )
-                for label in category.labels
-                if label.label in labels
-            ),
-        )
-        scores = (
-            Score(rank[labels[i]], labels[i], int(i), float(probabilities[i]), float(logits[i]))
-            for i in best[:top]
-        )
         chosen, contract = get_recipe(recipe), self.predictor.engine.contract
-        return Prediction(
+        return VideoScores(
+            step_logits=np.array([[-order.index(label) for label in labels]], np.float32),
+            edges_seconds=np.array([0.0, 2.0]),
+            labels=labels,
             video=VideoInfo(str(path), 320, 240, 0, 25.0, 25.0, 50, 50, 2.0, ended_early=False),
             clip=ClipInfo(50, 50, 0.0, 2.0, 25.0),
-            scores=tuple(scores),
-            num_steps=6,
             recipe=RecipeInfo(
                 chosen.name, chosen.fps, chosen.crop, 224, contract.input_range, "because"
             ),
             model=self.model,
             engine=EngineInfo("fake", "1.2.3"),
             warnings=self.warnings,
-            truth=truth,
         )
 
 

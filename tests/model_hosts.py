@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from i3d.catalog import CATALOG, DEEPMIND_URL, DEFAULT_MODEL
-from i3d.checkpoints import checkpoint_prefix, open_checkpoint
-from i3d.engines.tf_converter import write_saved_model
-from i3d.fingerprints import deepmind, git_blob_sha1, network_tensors
+from i3d.models import deepmind
+from i3d.models.catalog import CATALOG, DEEPMIND_URL, DEFAULT_MODEL
+from i3d.models.checkpoints import checkpoint_prefix, open_checkpoint
+from i3d.models.convert import write_saved_model
+from i3d.models.published import git_blob_sha1, network_tensors
 
 from checkpoint_files import write_checkpoint
 from small_modules import write_video_module
@@ -314,7 +315,7 @@ def command_with_facts(facts: Facts) -> list[str]:
 
 _PROGRAM = """
 import json, sys
-from i3d.fingerprints import deepmind
+from i3d.models.published import deepmind
 for file, changes in json.loads(sys.argv.pop(1)).items():
     facts = deepmind._load(file)
     for key, value in changes.items():

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from i3d.cli import cli
-from i3d.loader import VideoReader
+from i3d.cli.main import cli
+from i3d.video.reader import VideoReader
 from test_camera_motion import write
 from test_timeline_command import moving
 
@@ -144,7 +144,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(
     Path("folder.mp4").mkdir()
     os.link(clip, "link.mp4")
     before = clip.read_bytes()
-    monkeypatch.setattr("i3d.cli.timeline_options.TimelineQuestion.answer", None)
+    monkeypatch.setattr("i3d.cli.question.TimelineQuestion.answer", None)
     result = annotate(clip, *options)
     assert result.exit_code == 2, result.stderr
     assert message in " ".join(result.stderr.split())
@@ -156,7 +156,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(
 def test_a_folder_that_cannot_be_written_is_told_before_the_model_runs(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3d.cli.timeline_options.TimelineQuestion.answer", None)
+    monkeypatch.setattr("i3d.cli.question.TimelineQuestion.answer", None)
     result = annotate(clip, "-o", "/proc/out.mp4")
     assert result.exit_code == 5, result.stderr
     assert "cannot be written to /proc/out.mp4" in result.stderr
@@ -172,7 +172,7 @@ def test_what_else_cannot_be_written_is_not_taken_for_the_video(clip: Path, tmp_
 def test_how_to_get_an_encoder_is_told(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3d.video_writer._ENCODERS", ("no_such_encoder",))
+    monkeypatch.setattr("i3d.pictures.mp4._ENCODERS", ("no_such_encoder",))
     result = annotate(clip, "-o", tmp_path / "out.mp4")
     assert result.exit_code == 5
     assert "pip install" in result.stderr

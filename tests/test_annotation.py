@@ -1,4 +1,5 @@
-"""`i3d.annotation`: all frames at their times, and what the timeline says of each drawn on it."""
+"""`i3d.pictures.annotate`: all frames at their times, and what the timeline says of each drawn on
+it."""
 
 from __future__ import annotations
 
@@ -12,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from i3d.annotation import annotate
-from i3d.annotation.drawing import COLOURS, Overlay
+from i3d.analysis.results import Timeline, TimelineSettings
+from i3d.analysis.timeline import make_timeline
 from i3d.errors import UsageError, VideoTooShortError
-from i3d.lettering import Lettering
-from i3d.loader import VideoReader
-from i3d.results import Timeline, TimelineSettings
-from i3d.timeline import make_timeline
+from i3d.pictures.annotate import annotate
+from i3d.pictures.lettering import Lettering
+from i3d.pictures.overlay import COLOURS, Overlay
+from i3d.video.reader import VideoReader
 from test_timeline import video_scores
 
 import sounds
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from i3d.annotation import Annotated
-    from i3d.transforms import Frame
+    from i3d.pictures.annotate import Annotated
+    from i3d.video.frames import Frame
 
 PLAIN = TimelineSettings(min_duration_seconds=0, smooth_seconds=0)
 
@@ -409,7 +410,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
         videos.write_video(tmp_path / f"{count}.avi", count, size=(320, 240))
     code = """
     import resource, sys
-    from i3d.annotation import annotate
+    from i3d.pictures.annotate import annotate
     from test_annotation import timeline
     peaks = []
     for count in (60, 500):

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.archives import unpack
 from i3d.errors import ArchiveError, CacheError
+from i3d.files.archives import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

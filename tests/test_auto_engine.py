@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import i3d.engines
-from i3d.cli import cli
-from i3d.engines import load_engine
+import i3d.engines.choose
+from i3d.cli.main import cli
+from i3d.engines.choose import load_engine
 from i3d.errors import (
     EngineError,
     EngineNotInstalledError,
@@ -112,7 +112,7 @@ def no_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> bool:
         raise AssertionError("the engines are compared again")
 
-    monkeypatch.setattr(i3d.engines, "_agrees", refuse)
+    monkeypatch.setattr(i3d.engines.choose, "_agrees", refuse)
 
 
 # Which one
@@ -130,7 +130,8 @@ def test_the_numbers_really_are_compared(miscomputed: Path) -> None:
     """Or the next test would prove nothing."""
     clip = make_clip(17)
     one, other = (
-        load_engine(miscomputed, name).step_logits(clip, TRAINING) for name in i3d.engines.ENGINES
+        load_engine(miscomputed, name).step_logits(clip, TRAINING)
+        for name in i3d.engines.choose.ENGINES
     )
     assert np.abs(one - other).max() > 0.1
 
@@ -174,7 +175,7 @@ def test_an_engine_that_was_asked_for_is_taken_or_refused(
     miscomputed: Path, listener: Listener
 ) -> None:
     """Who names an engine gets it, and no note."""
-    for name in i3d.engines.ENGINES:
+    for name in i3d.engines.choose.ENGINES:
         assert load_engine(miscomputed, name, progress=listener).name == name
     assert listener.notes == []
 
@@ -200,7 +201,7 @@ def test_a_model_is_compared_once(
     plain: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_engine(plain, fingerprint=lambda: "plain")
-    monkeypatch.setattr(i3d.engines, "_agrees", lambda *_: pytest.fail("compared again"))
+    monkeypatch.setattr(i3d.engines.choose, "_agrees", lambda *_: pytest.fail("compared again"))
     assert load_engine(plain, fingerprint=lambda: "plain", progress=listener).name == "openvino"
     assert listener.tasks == []
     assert listener.notes == []
@@ -210,7 +211,7 @@ def test_a_disagreement_is_remembered_too_and_told_each_time(
     miscomputed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_engine(miscomputed, fingerprint=lambda: "miscomputed")
-    monkeypatch.setattr(i3d.engines, "_agrees", lambda *_: pytest.fail("compared again"))
+    monkeypatch.setattr(i3d.engines.choose, "_agrees", lambda *_: pytest.fail("compared again"))
     for _ in range(2):
         listener = Listener()
         engine = load_engine(miscomputed, fingerprint=lambda: "miscomputed", progress=listener)
@@ -242,7 +243,7 @@ def test_the_second_load_imports_no_tensorflow(plain: Path, tmp_path: Path) -> N
     first = load_engine(plain, fingerprint=lambda: "plain")
     program = (
         "import sys, numpy, pathlib\n"
-        "from i3d.engines import load_engine\n"
+        "from i3d.engines.choose import load_engine\n"
         f"engine = load_engine(pathlib.Path({str(plain)!r}), fingerprint=lambda: 'plain')\n"
         "steps = engine.step_logits(numpy.zeros((9, 16, 16, 3), numpy.uint8), (-1.0, 1.0))\n"
         "roots = {name.split('.')[0] for name in sys.modules}\n"
@@ -336,7 +337,7 @@ def test_a_result_says_which_engine_made_it(asked: str, taken: str) -> None:
     made_by = video["engine"]
     assert made_by["name"] == taken
     assert made_by["precision"] == "float32"
-    assert made_by["version"] == i3d.engines.engine_version(taken)
+    assert made_by["version"] == i3d.engines.choose.engine_version(taken)
     assert result.stderr == ""
 
 
@@ -390,5 +391,5 @@ def test_where_nothing_could_be_compared_nothing_is_known_to_agree(
     contract = SimpleNamespace(input_range=TRAINING)
     engine = SimpleNamespace(contract=contract, step_logits=refuse)
     module = SimpleNamespace(load=lambda _: engine)
-    monkeypatch.setattr(i3d.engines, "_module", lambda _: module)
-    assert not i3d.engines._agrees(Path("model"), 16)
+    monkeypatch.setattr(i3d.engines.choose, "_module", lambda _: module)
+    assert not i3d.engines.choose._agrees(Path("model"), 16)

@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d.classifier.streaming import stream
-from i3d.predictor import Predictor
+from i3d.analysis.prediction import Predictor
+from i3d.analysis.steps import stream
 
 import benchmarks.main
 import videos

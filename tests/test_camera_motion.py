@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d.catalog import CATALOG
-from i3d.classifier import Classifier
-from i3d.decoders import IMAGE_SUFFIXES
-from i3d.labels import load_labels
-from i3d.loader import VideoReader
-from i3d.sources import find_model
+from i3d.analysis.classifier import Classifier
+from i3d.models.catalog import CATALOG
+from i3d.models.find import find_model
+from i3d.models.labels import load_labels
+from i3d.video.listing import IMAGE_SUFFIXES
+from i3d.video.reader import VideoReader
 
 import camera_moves
 
 if TYPE_CHECKING:
-    from i3d.transforms import Frame
+    from i3d.video.frames import Frame
 
     from camera_moves import Frames
     from conftest import RunI3D

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import i3d
-from i3d.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
-from i3d.checkpoints.index import MAX_INDEX_BYTES, MAX_NAME_BYTES
-from i3d.checkpoints.snappy import decompress
 from i3d.errors import CheckpointError
-from i3d.fingerprints import canonical_name, published
+from i3d.models.checkpoint_index import MAX_INDEX_BYTES, MAX_NAME_BYTES
+from i3d.models.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
+from i3d.models.deepmind import published
+from i3d.models.published import canonical_name
+from i3d.models.snappy import decompress
 
 from checkpoint_files import (
     TYPE_NUMBERS,
@@ -160,7 +161,7 @@ def test_blocks_that_grow_without_end_are_refused(
     prefix = write_bundle(
         tmp_path / "x", {name: np.zeros(1) for name in names}, block_bytes=1000, snappy_tag=2
     )
-    monkeypatch.setattr("i3d.checkpoints.index.MAX_INDEX_BYTES", 8000)
+    monkeypatch.setattr("i3d.models.checkpoint_index.MAX_INDEX_BYTES", 8000)
     assert prefix.with_name("x.index").stat().st_size < 8000
     with pytest.raises(CheckpointError, match="a compressed block declares"):
         open_checkpoint(prefix)
@@ -396,7 +397,7 @@ def test_an_index_that_is_too_long_is_refused(tmp_path: Path) -> None:
 def test_an_index_with_too_many_tensors_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3d.checkpoints.index.MAX_TENSORS", 4)
+    monkeypatch.setattr("i3d.models.checkpoint_index.MAX_TENSORS", 4)
     with pytest.raises(CheckpointError, match="more than 4 tensors"):
         open_checkpoint(write_bundle(tmp_path / "x", TENSORS))
 
@@ -489,7 +490,7 @@ def test_the_checkpoint_of_a_folder_is_found(tmp_path: Path) -> None:
 
 def test_importing_the_reader_imports_nothing_heavy() -> None:
     program = (
-        "import sys, i3d.checkpoints, i3d.fingerprints; "
+        "import sys, i3d.models.checkpoints, i3d.models.published; "
         "assert not {'tensorflow', 'numpy', 'google_crc32c'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from i3d.chunks import StepGrid, even_edges
+from i3d.analysis.chunks import StepGrid, even_edges
 from i3d.engines.field import Window
 
 I3D = StepGrid(receptive_field=107, stride=8, padding=44)

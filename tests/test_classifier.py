@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-import i3d.classifier
-from i3d.classifier import Classifier
-from i3d.errors import (
-    ModelOutputError,
-    UnknownNameError,
-    UsageError,
-    VideoNotFoundError,
-)
-from i3d.predictor import Predictor
-from i3d.results import ModelInfo
-from i3d.sources import LocalModel
+import i3d.analysis.classifier
+from i3d.analysis.classifier import Classifier
+from i3d.analysis.prediction import Predictor
+from i3d.errors import ModelOutputError, UnknownNameError, UsageError, VideoNotFoundError
+from i3d.models.find import LocalModel
+from i3d.models.records import ModelInfo
 
 import videos
 from checkpoint_files import write_checkpoint
@@ -248,9 +243,9 @@ def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], No
         def find(*_: object, **__: object) -> LocalModel:
             return LocalModel("my model", tmp_path, None)  # a new one: it knows its checksum
 
-        monkeypatch.setattr(i3d.classifier, "find_model", find)
+        monkeypatch.setattr(i3d.analysis.classifier, "find_model", find)
         engine = FakeEngine([list(range(num_labels))])
-        monkeypatch.setattr(i3d.classifier, "load_engine", lambda *_, **__: engine)
+        monkeypatch.setattr(i3d.analysis.classifier, "load_engine", lambda *_, **__: engine)
 
     return prepare
 

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from i3d.batch import Batch, ScoreSettings
-from i3d.classifier.lazy import LazyClassifier
-from i3d.cli import cli
-from i3d.clips import ClipReader, NotWantedError
+from i3d.analysis.batch import Batch, ScoreSettings
+from i3d.analysis.lazy import LazyClassifier
+from i3d.analysis.scores import ScoreStore
+from i3d.cli.main import cli
 from i3d.errors import VideoDecodeError
-from i3d.recipes import get_recipe
-from i3d.scores import ScoreStore
+from i3d.video.ahead import ClipReader
+from i3d.video.identity import NotWantedError
+from i3d.video.recipes import get_recipe
 
 import videos
 from conftest import SOURCE
@@ -195,7 +196,7 @@ def test_the_model_is_not_loaded_where_nothing_is_left(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     i3d("classify", folder / "part0", "-o", "r.jsonl")
-    monkeypatch.setattr("i3d.classifier.load_engine", None)
+    monkeypatch.setattr("i3d.analysis.classifier.load_engine", None)
     result = i3d("classify", folder / "part0", "-o", "r.jsonl")
     assert result.exit_code == 0, result.stderr
     assert i3d("classify", folder / "part1", "-o", "r.jsonl").exit_code == 1
@@ -480,7 +481,7 @@ def test_of_two_runs_on_one_file_the_second_is_refused(
 
 BROKEN_DECODER = """\
 import os, signal, sys, time
-if any("i3d.clips.worker" in argument for argument in sys.orig_argv):
+if any("i3d.video.worker" in argument for argument in sys.orig_argv):
     import cv2
     class Capture:
         def __init__(self, name, *rest):
@@ -554,7 +555,7 @@ def test_csv_has_a_block_of_rows_for_each_video(folder: Path) -> None:
 @pytest.fixture
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """From now on no model can be loaded."""
-    return lambda: monkeypatch.setattr("i3d.classifier.load_engine", None)
+    return lambda: monkeypatch.setattr("i3d.analysis.classifier.load_engine", None)
 
 
 def test_kept_scores_answer_without_the_model(folder: Path, no_engine: Callable[[], None]) -> None:
@@ -604,7 +605,7 @@ def test_closing_does_not_wait_until_large_files_are_read(
                 raise NotWantedError
             time.sleep(0.01)
 
-    monkeypatch.setattr("i3d.batch.describe_file", read_for_ever)
+    monkeypatch.setattr("i3d.analysis.batch.describe_file", read_for_ever)
     model = LazyClassifier("camera-motion", labels=None, engine="auto", precision="float32")
     settings = ScoreSettings(get_recipe("standard"))
     batch = Batch([("a.avi", None)], model, settings, store=ScoreStore("scores"))

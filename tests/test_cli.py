@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from i3d.cli import cli
+from i3d.cli.main import cli
 
 import small_modules
 import videos

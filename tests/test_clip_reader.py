@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.clips import NotWantedError, describe_file
-from i3d.clips import reader as clips
-from i3d.clips.reader import FRAMES_AHEAD, ClipReader
-from i3d.errors import (
-    UsageError,
-    VideoDecodeError,
-    VideoNotFoundError,
-    VideoTooShortError,
-)
-from i3d.loader import VideoReader
-from i3d.recipes import RECIPES, get_recipe, with_overrides
-from i3d.transforms import to_clip_frame
+from i3d.errors import UsageError, VideoDecodeError, VideoNotFoundError, VideoTooShortError
+from i3d.video import ahead as clips
+from i3d.video.ahead import FRAMES_AHEAD, ClipReader
+from i3d.video.frames import to_clip_frame
+from i3d.video.identity import NotWantedError, describe_file
+from i3d.video.reader import VideoReader
+from i3d.video.recipes import RECIPES, get_recipe, with_overrides
 
 import videos
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.download import connecting, download
-from i3d.download.reasons import connect_seconds
 from i3d.errors import DownloadError
+from i3d.files.download import connecting
+from i3d.files.download.fetch import download
+from i3d.files.download.reasons import connect_seconds
 
 from web_server import serve
 

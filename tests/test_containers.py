@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from i3d.containers import explain_undecodable
+from i3d.video.containers import explain_undecodable
 
 from videos import (
     noise_image,

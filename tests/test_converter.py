@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.engines import load_engine
-from i3d.engines.tf_converter import write_saved_model
+from i3d.engines.choose import load_engine
 from i3d.errors import CacheError, CheckpointError
+from i3d.models.convert import write_saved_model
 
 import reference_i3d
 
@@ -304,7 +304,7 @@ PROGRAM = """
 import sys, pathlib
 sys.path.insert(0, {tests!r})
 import reference_i3d, test_converter
-from i3d.engines.tf_converter import write_saved_model
+from i3d.models.convert import write_saved_model
 {before}
 write_saved_model(
     reference_i3d.random_weights(test_converter.narrow_shapes()), pathlib.Path({directory!r})

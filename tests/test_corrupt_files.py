@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from i3d.clips.process import DecodeProcess
 from i3d.errors import VideoError
-from i3d.recipes import get_recipe
+from i3d.video.isolated import DecodeProcess
+from i3d.video.recipes import get_recipe
 
 import videos
 

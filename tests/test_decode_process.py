@@ -20,9 +20,6 @@ import numpy as np
 import pytest
 
 import i3d
-from i3d.clips import child as child_module
-from i3d.clips import messages
-from i3d.clips.process import DecodeProcess
 from i3d.errors import (
     DecoderCrashedError,
     DecoderNotStartedError,
@@ -34,9 +31,12 @@ from i3d.errors import (
     VideoNotFoundError,
     VideoTooShortError,
 )
-from i3d.loader import VideoReader
-from i3d.recipes import RECIPES, get_recipe
-from i3d.transforms import to_clip_frame
+from i3d.video import child as child_module
+from i3d.video import messages
+from i3d.video.frames import to_clip_frame
+from i3d.video.isolated import DecodeProcess
+from i3d.video.reader import VideoReader
+from i3d.video.recipes import RECIPES, get_recipe
 
 import videos
 from conftest import SOURCE
@@ -53,7 +53,7 @@ SIZE = 32
 
 BROKEN_DECODER = """\
 import os, signal, sys, time
-if any("i3d.clips.worker" in argument for argument in sys.orig_argv):
+if any("i3d.video.worker" in argument for argument in sys.orig_argv):
     import cv2
     def crash():
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -845,8 +845,8 @@ def test_without_standard_error_it_decodes(behaving: Callable[[str], Path]) -> N
 
 PARENT = """\
 import sys, threading, time
-from i3d.clips.process import DecodeProcess
-from i3d.recipes import get_recipe
+from i3d.video.isolated import DecodeProcess
+from i3d.video.recipes import get_recipe
 process = DecodeProcess()
 def take():
     print(len(list(process.frames(sys.argv[1], get_recipe("tutorial"), 32))), flush=True)

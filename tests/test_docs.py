@@ -14,44 +14,37 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from i3d.catalog import CATALOG, SOURCE_NAMES, get_model
-from i3d.cli import cli
+from i3d.cli.check import DOCTOR_SCHEMA, Check, checks_as_dict
+from i3d.cli.main import cli
 from i3d.cli.model import model_group
 from i3d.cli.ucf import ucf_group
 from i3d.cli.ucf_eval import DEFAULT_SAMPLE
-from i3d.doctor import Check
+from i3d.datasets.accuracy import EVALUATION_SCHEMA, evaluations_as_json
+from i3d.datasets.ucf101.data import load_index
+from i3d.datasets.ucf101.host_state import MOST_FAILURES
+from i3d.datasets.ucf101.hosts import INDEX_URL, ZIP_URL
+from i3d.datasets.ucf101.listing import LIST_SCHEMA as UCF101_LIST_SCHEMA
+from i3d.datasets.ucf101.listing import clips_as_json
+from i3d.datasets.ucf101.names import LocalClip
+from i3d.engines.base import EngineInfo
 from i3d.errors import ExitCode
-from i3d.fingerprints import sample_outputs
-from i3d.recipes import RECIPES
-from i3d.report import FORMATS
-from i3d.report.as_json import DOCUMENT_SCHEMA, RESULT_SCHEMA, result_as_dict
-from i3d.report.evaluation import EVALUATION_SCHEMA, evaluations_as_json
+from i3d.models.catalog import CATALOG, SOURCE_NAMES, get_model
+from i3d.models.deepmind import sample_outputs
+from i3d.models.info import list_models
+from i3d.models.known_answers import DISTANCES, TOLERANCE, KnownAnswer, KnownAnswers
+from i3d.models.sample import LOGIT_TOLERANCE, SampleComparison, SampleRow
+from i3d.models.verify import verify_model
+from i3d.report.formats import FORMATS
+from i3d.report.jsons import DOCUMENT_SCHEMA, RESULT_SCHEMA, result_as_dict
 from i3d.report.models import (
-    DOCTOR_SCHEMA,
     INFO_SCHEMA,
     LIST_SCHEMA,
     VERIFICATION_SCHEMA,
-    checks_as_dict,
     info_as_dict,
     list_as_dict,
     verification_as_dict,
 )
-from i3d.report.ucf101 import LIST_SCHEMA as UCF101_LIST_SCHEMA
-from i3d.report.ucf101 import clips_as_json
-from i3d.results import EngineInfo
-from i3d.sources.description import list_models
-from i3d.ucf101 import LocalClip, load_index
-from i3d.ucf101_files.host_state import MOST_FAILURES
-from i3d.ucf101_files.hosts import INDEX_URL, ZIP_URL
-from i3d.verification import (
-    KnownAnswer,
-    KnownAnswers,
-    SampleComparison,
-    SampleRow,
-    verify_model,
-)
-from i3d.verification.known_answers import DISTANCES, TOLERANCE
-from i3d.verification.sample import LOGIT_TOLERANCE
+from i3d.video.recipes import RECIPES
 from test_report import BAD, GOOD
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import i3d.doctor
-from i3d.catalog import DEFAULT_MODEL
-from i3d.doctor import Check, exit_code, run_checks
-from i3d.doctor.check import guarded
+import i3d.cli.checks
+from i3d.cli.check import Check, guarded
+from i3d.cli.checks import exit_code, run_checks
 from i3d.errors import EngineNotInstalledError, ExitCode
+from i3d.models.catalog import DEFAULT_MODEL
+from i3d.models.local_caches import tfhub_cache_folder
 from i3d.progress import NO_PROGRESS
-from i3d.sources.local_caches import tfhub_cache_folder
 
 from engines import FakeEngine
 from installed_models import change_byte, install_copy, write_module, write_small_module
@@ -53,16 +53,16 @@ def one_source(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the checks that import engines."""
     fine = Check("fine", "ok", "left out")
-    monkeypatch.setattr(i3d.doctor, "_check_engine", lambda name, progress: fine)
-    monkeypatch.setattr(i3d.doctor, "_check_model_engine", lambda progress: fine)
-    monkeypatch.setattr(i3d.doctor, "_check_sample", lambda progress: fine)
+    monkeypatch.setattr(i3d.cli.checks, "_check_engine", lambda name, progress: fine)
+    monkeypatch.setattr(i3d.cli.checks, "_check_model_engine", lambda progress: fine)
+    monkeypatch.setattr(i3d.cli.checks, "_check_sample", lambda progress: fine)
 
 
 def broken_package(folder: Path, name: str, line: str) -> dict[str, str | None]:
     """The environment of a process in which importing a package does this."""
     (folder / name).mkdir(parents=True)
     (folder / name / "__init__.py").write_text(f"{line}\n")
-    source = Path(i3d.doctor.__file__).parents[2]
+    source = Path(i3d.cli.checks.__file__).parents[2]
     return {"PYTHONPATH": os.pathsep.join([str(folder), str(source)])}
 
 
@@ -214,8 +214,8 @@ def test_the_slower_engine_is_told_with_its_reason(
     install_copy(write_small_module(tmp_path / "model"))
     slower = FakeEngine([[0.0]])
     slower.fallback_reason = "OpenVINO cannot run this model: it has no translation of Lgamma"
-    monkeypatch.setattr("i3d.engines.load_engine", lambda *_, **__: slower)
-    check = i3d.doctor._check_model_engine(NO_PROGRESS)
+    monkeypatch.setattr("i3d.engines.choose.load_engine", lambda *_, **__: slower)
+    check = i3d.cli.checks._check_model_engine(NO_PROGRESS)
     assert (check.name, check.status) == (f"engine of {DEFAULT_MODEL}", "warning")
     assert check.detail == f"fake, which takes longer: {slower.fallback_reason}"
 

@@ -28,17 +28,11 @@ import pytest
 import trustme
 
 from i3d import __version__
-from i3d.download import (
-    Download,
-    download,
-    is_offline,
-    patience_seconds,
-    place,
-    reach,
-    shown,
-    transfer,
-)
 from i3d.errors import CacheError, DownloadError, UsageError
+from i3d.files.download import transfer
+from i3d.files.download.attempts import place, shown
+from i3d.files.download.fetch import Download, download, reach
+from i3d.files.download.settings import is_offline, patience_seconds
 
 from conftest import SOURCE
 from web_server import (
@@ -228,7 +222,7 @@ def test_progress_without_a_known_size_has_no_total(server: WebServer, target: P
 
 def test_importing_the_module_is_cheap() -> None:
     program = (
-        "import sys, i3d.download; "
+        "import sys, i3d.files.download.fetch; "
         "assert not {'requests', 'urllib3', 'truststore', 'filelock', 'ssl'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=SOURCE)
@@ -1006,7 +1000,7 @@ PROGRAM = """
 import signal
 import sys
 from pathlib import Path
-from i3d.download import download
+from i3d.files.download.fetch import download
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 download(sys.argv[1], Path(sys.argv[2]))
 """

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.chunks import StepGrid
-from i3d.engines import ENGINES, load_engine
+from i3d.analysis.chunks import StepGrid
+from i3d.engines.base import softmax
+from i3d.engines.choose import ENGINES, load_engine
 from i3d.errors import EngineError, ModelLoadError, UnknownNameError, UnsupportedModelError
-from i3d.predictor import softmax
-from i3d.transforms import scale_pixels
+from i3d.video.frames import scale_pixels
 
 import camera_moves as moves
 import module_forms as forms

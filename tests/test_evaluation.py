@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from i3d.classifier import Classifier
+from i3d.analysis.classifier import Classifier
+from i3d.analysis.prediction import Predictor
+from i3d.datasets.evaluate import Evaluator
+from i3d.datasets.measures import Accuracy, ClipResult, Confusion, Evaluation, LeftOut, compare
+from i3d.datasets.settings import describe_settings
+from i3d.datasets.targets import Sample
+from i3d.datasets.ucf101.data import load_index
 from i3d.errors import (
     DownloadError,
     EngineError,
@@ -19,21 +25,8 @@ from i3d.errors import (
     UsageError,
     VideoDecodeError,
 )
-from i3d.evaluation import (
-    Accuracy,
-    ClipResult,
-    Confusion,
-    Evaluation,
-    Evaluator,
-    LeftOut,
-    Sample,
-    compare,
-)
-from i3d.evaluation.settings import describe_settings
-from i3d.labels import load_labels
-from i3d.predictor import Predictor
-from i3d.results import ModelInfo
-from i3d.ucf101 import load_index
+from i3d.models.labels import load_labels
+from i3d.models.records import ModelInfo
 
 import videos
 from engines import FakeEngine
@@ -43,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from i3d.ucf101 import Clip
-    from i3d.ucf101_files.fetching import FetchedClip
+    from i3d.datasets.ucf101.names import Clip
+    from i3d.datasets.ucf101.run import FetchedClip
 
 SIX = ["Archery 1 1", "Archery 1 2", "CliffDiving 1 1", "CliffDiving 1 2", "Bowling 1 1"]
 SIX += ["Bowling 2 1"]

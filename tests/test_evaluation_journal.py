@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from i3d.analysis.results import TrueLabel
+from i3d.datasets.evaluate import Evaluator
+from i3d.datasets.journal import Entry, Journal
+from i3d.datasets.measures import Accuracy, Evaluation, Guess
+from i3d.datasets.settings import describe_settings
 from i3d.errors import CacheError, UserInterruptError, VideoDecodeError
-from i3d.evaluation import Accuracy, Evaluation, Evaluator, Guess
-from i3d.evaluation.journal import Entry, Journal
-from i3d.evaluation.settings import describe_settings
-from i3d.results import TrueLabel
 
 from conftest import SOURCE
 from known_answers import KINETICS, Clips, KnownAnswers, clip, evaluate_in
@@ -404,9 +405,9 @@ def test_a_journal_that_is_far_too_large_is_told(
 ) -> None:
     evaluate_in(tmp_path, ARCHERY, model())
     path = journal_of(tmp_path)
-    monkeypatch.setattr("i3d.evaluation.journal._MAX_BYTES", path.stat().st_size)
+    monkeypatch.setattr("i3d.datasets.journal._MAX_BYTES", path.stat().st_size)
     assert evaluate_in(tmp_path, ARCHERY, model()).num_resumed == len(ARCHERY)
-    monkeypatch.setattr("i3d.evaluation.journal._MAX_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr("i3d.datasets.journal._MAX_BYTES", path.stat().st_size - 1)
     with pytest.raises(CacheError, match="is too large for a journal") as caught:
         evaluate_in(tmp_path, ARCHERY, model())
     assert str(path) in caught.value.message
@@ -509,10 +510,10 @@ def test_a_disk_that_knows_no_fsync_will_do_and_one_that_fails_will_not(
 WRITER = """
 import sys
 from pathlib import Path
-from i3d.evaluation.journal import Entry, Journal
-from i3d.evaluation.measures import Guess
-from i3d.evaluation.settings import Settings
-from i3d.results import EngineInfo, ModelInfo, RecipeInfo
+from i3d.datasets.journal import Entry, Journal
+from i3d.datasets.measures import Guess
+from i3d.datasets.settings import Settings
+from i3d.analysis.results import EngineInfo, ModelInfo, RecipeInfo
 
 recipe = RecipeInfo("standard", 25.0, "centre-square", 224, (-1.0, 1.0), "because")
 model = ModelInfo("fake", "sha256:0", 3, "index")

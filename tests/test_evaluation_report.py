@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.errors import DownloadError, UserInterruptError, VideoDecodeError
-from i3d.report import TableStyle
-from i3d.report.evaluation import (
+from i3d.datasets.accuracy import (
     evaluations_as_csv,
     evaluations_as_dict,
     evaluations_as_json,
     evaluations_as_text,
 )
-from i3d.report.evaluation_table import MAX_CONFUSIONS, percent
-from i3d.ucf101 import load_index
+from i3d.datasets.accuracy_table import MAX_CONFUSIONS, percent
+from i3d.datasets.ucf101.data import load_index
+from i3d.errors import DownloadError, UserInterruptError, VideoDecodeError
+from i3d.report.table import TableStyle
 
 from known_answers import KINETICS, Clips, KnownAnswers, evaluate_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from i3d.evaluation import Evaluation
+    from i3d.datasets.measures import Evaluation
 
 NAMES = ["Archery 1 1", "Archery 1 2", "Bowling 1 1", "Bowling 1 2", "Biking 1 1", "Biking 1 2"]
 NAMES += ["CricketShot 1 1", "CricketShot 1 2", "ApplyLipstick 1 1"]

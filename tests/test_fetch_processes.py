@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from i3d.catalog import DEFAULT_MODEL
-from i3d.paths import cache_dir, downloads_dir, models_dir, package_data_dir
-from i3d.sources.installed import open_installed
+from i3d.files.cache import cache_dir, downloads_dir, models_dir, package_data_dir
+from i3d.models.catalog import DEFAULT_MODEL
+from i3d.models.store import open_installed
 
 import videos
 from conftest import SOURCE
@@ -114,7 +114,7 @@ PAGE = "https://www.kaggle.com/models/me/video/tensorFlow2/big/3"
 
 WITHOUT_TENSORFLOW = """
 import time, types
-import i3d.engines
+import i3d.engines.choose
 from i3d.engines.base import ModelContract
 
 def load(directory, **options):
@@ -123,7 +123,7 @@ def load(directory, **options):
     contract = ModelContract("x", "x", "x", 9, None, (0.0, 1.0), "", False, None, None, None)
     return types.SimpleNamespace(contract=contract)
 
-i3d.engines.load_engine = load
+i3d.engines.choose.load_engine = load
 from i3d.__main__ import main
 main()
 """

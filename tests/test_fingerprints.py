@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from i3d.checkpoints import Checkpoint, num_parameters, open_checkpoint
 from i3d.errors import CheckpointError, ModelLoadError
-from i3d.fingerprints import (
+from i3d.models import deepmind
+from i3d.models.checkpoints import Checkpoint, num_parameters, open_checkpoint
+from i3d.models.deepmind import published, repository, sample_outputs
+from i3d.models.labels import load_labels
+from i3d.models.published import (
     canonical_name,
     canonical_shape,
-    deepmind,
     git_blob_sha1,
     identify,
     network_tensors,
-    published,
-    repository,
-    sample_outputs,
     weights_fingerprint,
 )
-from i3d.labels import load_labels
 
 from checkpoint_files import (
     Entry,

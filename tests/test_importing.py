@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.catalog import CATALOG
 from i3d.errors import CacheError, ModelLoadError, UnknownNameError, UsageError
-from i3d.paths import models_dir, package_data_dir
+from i3d.files.cache import models_dir, package_data_dir
+from i3d.models import importing
+from i3d.models.catalog import CATALOG
+from i3d.models.find import find_model
+from i3d.models.folders import folder_of, lock
+from i3d.models.importing import import_model
+from i3d.models.records import ModelRecord
+from i3d.models.store import open_installed
 from i3d.progress import NO_PROGRESS, NoProgress
-from i3d.sources import find_model, importing
-from i3d.sources.cache import folder_of, lock
-from i3d.sources.importing import import_model
-from i3d.sources.installed import open_installed
-from i3d.sources.records import ModelRecord
 
 from checkpoint_files import write_checkpoint
 from damage import closed, entries_of_the_cache, flip_byte, largest_file

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from i3d.report.escaping import printable
 from i3d.report.pages.index_page import render_index
-from i3d.results import FoundResults, ResultRow
+from i3d.report.reading_rows import FoundResults, ResultRow
+from i3d.report.text import printable
 from test_index_page import failed, ok
 from test_video_page import HOSTILE
 

@@ -10,12 +10,12 @@ from urllib.parse import quote, unquote_to_bytes
 import pytest
 from click.testing import CliRunner
 
-from i3d.cli import cli
-from i3d.report.escaping import printable
+from i3d.cli.main import cli
 from i3d.report.pages import index_page
 from i3d.report.pages.index_page import render_index
-from i3d.result_files.reading import read_results
-from i3d.results import FoundResults, ResultRow
+from i3d.report.reading import read_results
+from i3d.report.reading_rows import FoundResults, ResultRow
+from i3d.report.text import printable
 from test_result_files import FOUR
 from test_result_reading import written
 from test_video_page import HOSTILE, Elements, data_of

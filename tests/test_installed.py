@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.catalog import CATALOG
 from i3d.errors import (
     CacheError,
     ModelLoadError,
@@ -28,23 +27,18 @@ from i3d.errors import (
     TransferError,
     UnknownNameError,
 )
-from i3d.paths import models_dir
+from i3d.files.cache import models_dir
+from i3d.files.whole import ABANDONED_SECONDS
+from i3d.models import folders as cache
+from i3d.models import store as installed
+from i3d.models.catalog import CATALOG
+from i3d.models.find import fetch_again, find_installed, find_model
+from i3d.models.folders import folder_of, lock, scratch_folder
+from i3d.models.info import list_models
+from i3d.models.local_caches import copy_model
+from i3d.models.records import ModelRecord, fingerprint, record_files
+from i3d.models.store import install, open_installed, remove
 from i3d.progress import NO_PROGRESS
-from i3d.scratch import ABANDONED_SECONDS
-from i3d.sources import (
-    cache,
-    fetch_again,
-    find_installed,
-    find_model,
-    fingerprint,
-    installed,
-    record_files,
-)
-from i3d.sources.cache import folder_of, lock, scratch_folder
-from i3d.sources.description import list_models
-from i3d.sources.installed import install, open_installed, remove
-from i3d.sources.local_caches import copy_model
-from i3d.sources.records import ModelRecord
 
 from conftest import SOURCE
 from damage import closed, entries_of_the_cache, flip_byte
@@ -326,7 +320,7 @@ def test_a_model_that_cannot_be_renamed_is_not_used_under_its_old_name(
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("i3d.sources.installed.write_whole", refuse)
+    monkeypatch.setattr("i3d.models.store.write_whole", refuse)
     assert open_installed(NAME) is None
     assert (NAME, "not installed") in [(state.name, state.state) for state in list_models()]
 
@@ -526,7 +520,7 @@ def test_what_a_killed_run_on_this_machine_left_is_removed_at_once(
     models: ModelFiles, tmp_path: Path
 ) -> None:
     program = (
-        "import sys; from i3d.sources.cache import scratch_folder\n"
+        "import sys; from i3d.models.folders import scratch_folder\n"
         "with scratch_folder() as scratch: print(scratch, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -627,7 +621,7 @@ def test_of_two_that_need_the_same_model_one_fetches_and_the_other_waits(
 def lock_holder(address: str) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock of the small model."""
     program = (
-        "import sys; from i3d.progress import NO_PROGRESS; from i3d.sources.cache import lock\n"
+        "import sys; from i3d.progress import NO_PROGRESS; from i3d.models.folders import lock\n"
         "with lock(sys.argv[1], NO_PROGRESS): print('locked', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

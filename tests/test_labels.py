@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from i3d.errors import ModelLoadError, UnknownNameError, UsageError
-from i3d.labels import LABEL_LISTS, find_labels, load_labels, read_labels
+from i3d.models.labels import LABEL_LISTS, find_labels, load_labels, read_labels
 
 if TYPE_CHECKING:
     from pathlib import Path

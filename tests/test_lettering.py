@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from i3d.lettering import Lettering
+from i3d.pictures.lettering import Lettering
 
 
 @pytest.mark.parametrize(

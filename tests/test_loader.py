@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d import loader
 from i3d.errors import (
     ExitCode,
     I3DError,
@@ -23,7 +22,8 @@ from i3d.errors import (
     VideoNotFoundError,
     VideoTooShortError,
 )
-from i3d.loader import VideoReader, load_video
+from i3d.video import reader as loader
+from i3d.video.reader import VideoReader, load_video
 
 from videos import (
     BLACK,

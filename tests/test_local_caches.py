@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.catalog import CATALOG, SOURCE_NAMES
 from i3d.errors import CacheError, TransferError
-from i3d.paths import models_dir
-from i3d.sources import find_model
-from i3d.sources.fetching import source_names
-from i3d.sources.local_caches import (
+from i3d.files.cache import models_dir
+from i3d.models.catalog import CATALOG, SOURCE_NAMES
+from i3d.models.fetch import source_names
+from i3d.models.find import find_model
+from i3d.models.local_caches import (
     candidates,
     copy_from_cache,
     kagglehub_cache_folder,

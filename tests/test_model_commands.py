@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from i3d.catalog import CATALOG, DEFAULT_MODEL
-from i3d.cli import cli
+from i3d.cli.main import cli
 from i3d.engines.base import ModelContract
 from i3d.engines.prepared import Prepared, keep_prepared
-from i3d.paths import models_dir, prepared_models_dir
-from i3d.sources import fingerprint
-from i3d.sources.local_caches import kagglehub_cache_folder, tfhub_cache_folder
+from i3d.files.cache import models_dir, prepared_models_dir
+from i3d.models.catalog import CATALOG, DEFAULT_MODEL
+from i3d.models.local_caches import kagglehub_cache_folder, tfhub_cache_folder
+from i3d.models.records import fingerprint
 
 import small_modules
 from conftest import SOURCE
@@ -29,7 +29,7 @@ from web_server import serve
 if TYPE_CHECKING:
     from click.testing import Result
 
-    from i3d.sources.installed import InstalledModel
+    from i3d.models.store import InstalledModel
 
     from model_hosts import ModelFiles, ModelHosts
 

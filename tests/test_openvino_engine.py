@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.engines import load_engine
-from i3d.engines.openvino import _reason
+from i3d.engines.choose import load_engine
+from i3d.engines.openvino_model import reason_of as _reason
 from i3d.errors import EngineError
 
 import module_forms as forms
@@ -68,7 +68,7 @@ def test_a_run_is_silent_opens_no_socket_and_imports_neither_tensorflow_nor_tele
     process = run_python(
         f"{WATCH}\n"
         "import json, numpy, pathlib\n"
-        "from i3d.classifier import Classifier\n"
+        "from i3d.analysis.classifier import Classifier\n"
         "classifier = Classifier.load('camera-motion')\n"
         f"prediction = classifier.classify({str(SAMPLE)!r})\n"
         "names = set(sys.modules)\n"

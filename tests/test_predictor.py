@@ -7,8 +7,9 @@ from math import exp
 import numpy as np
 import pytest
 
+from i3d.analysis.prediction import Predictor, best_scores, mean_scores, rank_of, top_indices
+from i3d.engines.base import softmax
 from i3d.errors import ModelOutputError, UsageError
-from i3d.predictor import Predictor, best_scores, mean_scores, rank_of, softmax, top_indices
 
 from engines import FakeEngine
 

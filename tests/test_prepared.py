@@ -23,7 +23,7 @@ from i3d.engines.prepared import (
     keep_prepared,
     open_prepared,
 )
-from i3d.paths import prepared_models_dir
+from i3d.files.cache import prepared_models_dir
 
 from damage import closed, flip_byte, small_filesystem
 from engines import contract
@@ -311,7 +311,7 @@ def test_a_kept_model_gives_the_same_numbers_and_is_not_converted_again(
     load: Callable[[], OpenVINOEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = load()
-    monkeypatch.setattr("i3d.engines.openvino._convert", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr("i3d.engines.openvino.convert", lambda *_: pytest.fail("converted again"))
     second = load()
     assert second.contract == first.contract
     expected = first.step_logits(CLIP, (-1.0, 1.0))

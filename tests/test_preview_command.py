@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image, ImageSequence
 
-from i3d import previews
-from i3d.cli import cli
-from i3d.clips import ClipReader
-from i3d.recipes import get_recipe
+from i3d.cli.main import cli
+from i3d.pictures import preview as previews
+from i3d.video.ahead import ClipReader
+from i3d.video.recipes import get_recipe
 
 import videos
 
@@ -89,7 +89,7 @@ def test_it_shows_what_classify_feeds(clip, tmp_path):
     assert preview(clip, "-o", output, *options, "--max-frames", "5").exit_code == 0
 
     span = {"start_seconds": 0.3, "end_seconds": 0.9, "max_frames": 5}
-    from i3d.recipes import with_overrides
+    from i3d.video.recipes import with_overrides
 
     recipe = with_overrides(get_recipe("deepmind"), fps=10)
     with ClipReader(clip, recipe, 224, **span) as reader:
@@ -279,7 +279,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 sys.argv[0] = "i3d"
-from i3d.cli import main
+from i3d.cli.main import main
 main()
 """
 
@@ -306,7 +306,7 @@ def test_a_full_disk_is_a_sentence_and_the_old_preview_stays(clip, tmp_path, suf
 
 
 def test_an_interrupt_leaves_nothing(clip, tmp_path, monkeypatch):
-    from i3d.previews.gif import GifWriter
+    from i3d.pictures.gif import GifWriter
 
     finish = GifWriter.finish
 

@@ -9,25 +9,25 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from i3d import previews
-from i3d.clips import ClipReader
 from i3d.errors import UsageError, VideoTooShortError
-from i3d.loader import VideoReader
-from i3d.previews import write_preview
-from i3d.previews.apng import ApngWriter
-from i3d.previews.gif import GifWriter
-from i3d.previews.sheet import MARGIN, OUTLINE, PANEL_SIZE, SheetLayout, clock, draw_panel
-from i3d.previews.webp import WebpWriter
-from i3d.recipes import get_recipe, with_overrides
-from i3d.transforms import crop_box
+from i3d.pictures import preview as previews
+from i3d.pictures.apng import ApngWriter
+from i3d.pictures.gif import GifWriter
+from i3d.pictures.preview import write_preview
+from i3d.pictures.sheet import MARGIN, OUTLINE, PANEL_SIZE, SheetLayout, clock, draw_panel
+from i3d.pictures.webp import WebpWriter
+from i3d.video.ahead import ClipReader
+from i3d.video.frames import crop_box
+from i3d.video.reader import VideoReader
+from i3d.video.recipes import get_recipe, with_overrides
 
 import videos
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from i3d.previews import Preview, PreviewFormat
-    from i3d.transforms import Frame
+    from i3d.pictures.preview import Preview, PreviewFormat
+    from i3d.video.frames import Frame
 
 LOSSLESS = ("webp", "apng")
 WRITERS = (GifWriter, WebpWriter, ApngWriter)

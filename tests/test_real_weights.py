@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 
 from i3d import Classifier, VideoReader, make_timeline
-from i3d.checkpoints import open_checkpoint
-from i3d.classifier import predict
-from i3d.fingerprints import git_blob_sha1, identify
-from i3d.predictor import softmax
+from i3d.analysis.prediction import predict
+from i3d.engines.base import softmax
+from i3d.models.checkpoints import open_checkpoint
+from i3d.models.published import git_blob_sha1, identify
 
 from measure_accuracy import accuracy, answer_of, read_clips
 from videos import write_video

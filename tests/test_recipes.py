@@ -7,7 +7,7 @@ from math import inf, nan
 import pytest
 
 from i3d.errors import UnknownNameError, UsageError
-from i3d.recipes import RECIPES, get_recipe, with_overrides
+from i3d.video.recipes import RECIPES, get_recipe, with_overrides
 
 
 def test_the_three_recipes_are_what_the_docs_say() -> None:

@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from i3d.download import (
-    RemoteIdentity,
-    RemotePiece,
-    download,
-    fetch_range,
-    open_connection,
-    ranges,
-    transfer,
-)
 from i3d.errors import DownloadError, ExitCode, RemoteFileChangedError
+from i3d.files.download import ranges, transfer
+from i3d.files.download.fetch import download, open_connection
+from i3d.files.download.ranges import RemoteIdentity, RemotePiece, fetch_range
 
 from web_server import Fault, Framing, Resource, WebServer, basic, serve
 

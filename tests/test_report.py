@@ -9,21 +9,14 @@ from dataclasses import replace
 
 import pytest
 
+from i3d.analysis.results import Outcome, Prediction, Score
+from i3d.engines.base import EngineInfo
 from i3d.errors import I3DError, TransferError, UserInterruptError, VideoDecodeError
-from i3d.report import FORMATS, TableStyle, make_report
-from i3d.report.as_table import bar, percent
-from i3d.report.escaping import printable
-from i3d.results import (
-    ClipInfo,
-    EngineInfo,
-    FileInfo,
-    ModelInfo,
-    Outcome,
-    Prediction,
-    RecipeInfo,
-    Score,
-    VideoInfo,
-)
+from i3d.models.records import ModelInfo
+from i3d.report.formats import FORMATS, make_report
+from i3d.report.table import TableStyle, bar, percent
+from i3d.report.text import printable
+from i3d.video.info import ClipInfo, FileInfo, RecipeInfo, VideoInfo
 
 PREDICTION = Prediction(
     video=VideoInfo(

@@ -17,20 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from i3d.analysis.results import Outcome, Prediction, Score
+from i3d.engines.base import EngineInfo
 from i3d.errors import I3DError, OutputError, UsageError, VideoDecodeError
-from i3d.report import make_report
-from i3d.result_files import FORMATS, ResultFile, key_of, open_results
-from i3d.results import (
-    ClipInfo,
-    EngineInfo,
-    FileInfo,
-    ModelInfo,
-    Outcome,
-    Prediction,
-    RecipeInfo,
-    Score,
-    VideoInfo,
-)
+from i3d.models.records import ModelInfo
+from i3d.report.formats import make_report
+from i3d.report.known import key_of
+from i3d.report.result_files import FORMATS, ResultFile, open_results
+from i3d.video.info import ClipInfo, FileInfo, RecipeInfo, VideoInfo
 
 from conftest import SOURCE
 from damage import closed, largest_file, small_filesystem
@@ -621,7 +615,7 @@ WORKER = """
 import os, sys
 sys.path[:0] = {folders!r}
 from i3d.errors import I3DError
-from i3d.result_files import key_of
+from i3d.report.result_files import key_of
 from test_result_files import opened, outcome
 what, path, format_name = sys.argv[1:]
 try:
@@ -662,7 +656,7 @@ KILLER = """
 import os, random, signal, sys, time
 from pathlib import Path
 sys.path[:0] = {folders!r}
-from i3d.result_files import key_of
+from i3d.report.result_files import key_of
 from test_result_files import COUNT, all_of_them, opened
 path, format_name = Path(sys.argv[1]), sys.argv[2]
 if format_name == "parquet":

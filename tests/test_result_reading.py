@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from i3d.analysis.results import Outcome, Score
 from i3d.errors import UsageError, UserInterruptError
-from i3d.report import make_report
-from i3d.report.as_csv import COLUMNS
-from i3d.result_files import open_results
-from i3d.result_files.reading import read_results
-from i3d.results import FoundResults, Outcome, ResultRow, Score
+from i3d.report.csvs import COLUMNS
+from i3d.report.formats import make_report
+from i3d.report.reading import read_results
+from i3d.report.reading_rows import FoundResults, ResultRow
+from i3d.report.result_files import open_results
 from test_result_files import FOUR, OTHER_SETTINGS, SETTINGS, outcome, whole
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from i3d.sampling import FrameClock, FrameThinner, Place, loop_indices
+from i3d.video.timing import FrameClock, FrameThinner, Place, loop_indices
 
 
 def kept(times: list[float], fps: float) -> list[int]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from i3d.analysis.scores import ScoreStore, VideoScores, score_key
+from i3d.engines.base import EngineInfo
 from i3d.errors import OutputError
-from i3d.results import ClipInfo, EngineInfo, FileInfo, ModelInfo, RecipeInfo, VideoInfo
-from i3d.scores import ScoreStore, VideoScores, score_key
+from i3d.models.records import ModelInfo
+from i3d.video.info import ClipInfo, FileInfo, RecipeInfo, VideoInfo
 
 if TYPE_CHECKING:
     from pathlib import Path

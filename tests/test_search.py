@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from i3d.classifier import predict
-from i3d.cli import cli
+from i3d.analysis.prediction import predict
+from i3d.analysis.scores import ScoreStore, VideoScores
+from i3d.analysis.search import Hit, search_scores
+from i3d.cli.main import cli
+from i3d.engines.base import EngineInfo
 from i3d.errors import UnknownNameError
-from i3d.results import ClipInfo, EngineInfo, ModelInfo, RecipeInfo, VideoInfo
-from i3d.scores import ScoreStore, VideoScores
-from i3d.search import Hit, search_scores
+from i3d.models.records import ModelInfo
+from i3d.video.info import ClipInfo, RecipeInfo, VideoInfo
 
 if TYPE_CHECKING:
     from pathlib import Path

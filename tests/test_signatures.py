@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from i3d.engines.signatures import VideoSignature, read_signature
-from i3d.errors import ModelLoadError
-from i3d.wire_format import (
+from i3d.engines.saved_model import VideoSignature, read_signature
+from i3d.engines.wire_format import (
     GarbledMessageError,
     as_bytes,
     as_number,
@@ -17,6 +16,7 @@ from i3d.wire_format import (
     fields,
     varint,
 )
+from i3d.errors import ModelLoadError
 
 import module_forms as forms
 

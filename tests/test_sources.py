@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from i3d.catalog import CATALOG
-from i3d.download import transfer
 from i3d.errors import (
     CacheError,
     EngineNotInstalledError,
@@ -28,9 +26,13 @@ from i3d.errors import (
     UnknownNameError,
     UsageError,
 )
-from i3d.labels import LABEL_LISTS
-from i3d.paths import cache_dir, downloads_dir, models_dir, package_data_dir
-from i3d.sources import fetch_again, find_installed, find_model, inspection, remote
+from i3d.files.cache import cache_dir, downloads_dir, models_dir, package_data_dir
+from i3d.files.download import transfer
+from i3d.models import inspect as inspection
+from i3d.models import remote
+from i3d.models.catalog import CATALOG
+from i3d.models.find import fetch_again, find_installed, find_model
+from i3d.models.labels import LABEL_LISTS
 
 from checkpoint_files import write_checkpoint
 from damage import entries_of_the_cache, flip_byte, largest_file

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.classifier import Classifier, streaming
-from i3d.classifier.descriptions import edge_times
-from i3d.classifier.streaming import DEFAULT_MAX_MEMORY, chunk_limit, stream
-from i3d.engines import load_engine
+from i3d.analysis import steps as streaming
+from i3d.analysis.classifier import Classifier
+from i3d.analysis.descriptions import edge_times
+from i3d.analysis.prediction import Predictor
+from i3d.analysis.steps import DEFAULT_MAX_MEMORY, chunk_limit, stream
+from i3d.engines.choose import load_engine
 from i3d.errors import ModelOutputError, UsageError
-from i3d.predictor import Predictor
+from i3d.models.find import find_model
 from i3d.progress import NoProgress
-from i3d.results import VideoInfo
-from i3d.sources import find_model
+from i3d.video.info import VideoInfo
 
 import videos
 from engines import FakeEngine, contract

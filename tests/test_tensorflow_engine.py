@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.engines import load_engine
+from i3d.engines.choose import load_engine
 from i3d.engines.field import TemporalField
-from i3d.engines.tf_graph import find_temporal_field
+from i3d.engines.tensorflow_graph import find_temporal_field
 from i3d.errors import EngineNotInstalledError, ModelLoadError
 
 import module_forms as forms
@@ -185,7 +185,7 @@ def run_python(program: str) -> subprocess.CompletedProcess[str]:
 
 def test_importing_the_package_imports_no_tensorflow() -> None:
     program = (
-        "import sys, i3d, i3d.engines, i3d.engines.base\n"
+        "import sys, i3d, i3d.engines.choose, i3d.engines.base\n"
         "sys.exit(str({'tensorflow', 'tensorflow_hub', 'keras'} & set(sys.modules)))"
     )
     assert run_python(program).stderr.strip() == "set()"
@@ -195,7 +195,7 @@ def test_tensorflow_is_silent(plain_dir: Path) -> None:
     """But for what its native parts write before they know the log level."""
     process = run_python(
         "import numpy, pathlib\n"
-        "from i3d.engines import load_engine\n"
+        "from i3d.engines.choose import load_engine\n"
         f"engine = load_engine(pathlib.Path({str(plain_dir)!r}), 'tensorflow')\n"
         "engine.step_logits(numpy.zeros((9, 16, 16, 3), numpy.uint8), (0.0, 1.0))\n"
     )

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from i3d.classifier import predict
+from i3d.analysis.prediction import predict
+from i3d.analysis.results import TimelineSettings
+from i3d.analysis.scores import VideoScores
+from i3d.analysis.timeline import check_settings, follow_labels, make_timeline
+from i3d.engines.base import EngineInfo
 from i3d.errors import UnknownNameError, UsageError
-from i3d.labels import load_labels
-from i3d.results import ClipInfo, EngineInfo, ModelInfo, RecipeInfo, TimelineSettings, VideoInfo
-from i3d.scores import VideoScores
-from i3d.timeline import check_settings, follow_labels, make_timeline
+from i3d.models.labels import load_labels
+from i3d.models.records import ModelInfo
+from i3d.video.info import ClipInfo, RecipeInfo, VideoInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.results import Segment, Timeline
+    from i3d.analysis.results import Segment, Timeline
 
 RAW = TimelineSettings(min_duration_seconds=0, smooth_seconds=0)
 """Neither smoothed nor long: what the scores alone say."""

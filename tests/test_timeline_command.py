@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from i3d.cli import cli
+from i3d.cli.main import cli
 from test_camera_motion import write
 from test_timeline_report import PARSERS
 
@@ -171,7 +171,7 @@ def test_kept_scores_are_asked_anew_without_the_model(
     kept = tmp_path / "scores"
     first = parsed(clip, "--save-scores", kept)
     assert len(list(kept.iterdir())) == 1
-    monkeypatch.setattr("i3d.classifier.load_engine", None)  # fails if it is called
+    monkeypatch.setattr("i3d.analysis.classifier.load_engine", None)  # fails if it is called
     assert parsed(clip, "--save-scores", kept) == first
     followed = parsed(clip, "--save-scores", kept, "--labels", "tilt up")
     (segment,) = followed["segments"]

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from i3d.analysis.results import TimelineSettings
+from i3d.analysis.timeline import make_timeline
 from i3d.errors import VideoDecodeError
-from i3d.report.as_table import TableStyle
+from i3d.report.table import TableStyle
 from i3d.report.timeline import TIMELINE_FORMATS, render_failure, render_timeline
-from i3d.results import TimelineSettings
-from i3d.timeline import make_timeline
 from test_timeline import RAW, alone, video_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.results import Timeline
+    from i3d.analysis.results import Timeline
 
 LABELS = ("pan left", "static", "zoom in")
 

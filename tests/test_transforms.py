@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d.transforms import (
+from i3d.video.frames import (
     crop_box,
     crop_centre_square,
     resize,

@@ -19,19 +19,14 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from i3d import download as download_package
-from i3d.download import (
-    SYSTEM_TRUST,
-    OtherHostError,
-    Trust,
-    download,
-    fetch_range,
-    open_connection,
-    transfer,
-)
-from i3d.download.attempts import AttemptError
-from i3d.download.connection import Connection
 from i3d.errors import DownloadError, UsageError
+from i3d.files.download import fetch as download_package
+from i3d.files.download import transfer
+from i3d.files.download.attempts import AttemptError, OtherHostError
+from i3d.files.download.connection import Connection
+from i3d.files.download.fetch import download, open_connection
+from i3d.files.download.ranges import fetch_range
+from i3d.files.download.trust import SYSTEM_TRUST, Trust
 
 from web_server import (
     Certificate,

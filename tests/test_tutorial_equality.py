@@ -25,8 +25,8 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d.engines import load_engine
-from i3d.labels import load_labels
+from i3d.engines.choose import load_engine
+from i3d.models.labels import load_labels
 
 from inception_i3d import write_i3d_module
 from model_hosts import pack, serve_models

@@ -13,12 +13,12 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
-from i3d.cli import cli
 from i3d.cli.clip_failures import ClipFailures
+from i3d.cli.main import cli
+from i3d.datasets.ucf101.clips import clips_dir
+from i3d.datasets.ucf101.live_index import MOST_CLIPS
 from i3d.errors import ClipNotFetchedError, PartialFailureError, TransferError
-from i3d.paths import ucf101_dir
-from i3d.ucf101_files.folder import clips_dir
-from i3d.ucf101_files.live_index import MOST_CLIPS
+from i3d.files.cache import ucf101_dir
 
 from ucf101_hosts import (
     CRICKET,
@@ -59,7 +59,7 @@ def ucf(*arguments: str | Path) -> Result:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3d.download.transfer.BACKOFF_SECONDS", (0.0,))
+    monkeypatch.setattr("i3d.files.download.transfer.BACKOFF_SECONDS", (0.0,))
 
 
 # list

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from i3d import engines
-from i3d.cli import cli
+from i3d.cli.main import cli
+from i3d.datasets.ucf101.choose import sample_clips, select_clips
+from i3d.datasets.ucf101.clips import clips_dir
+from i3d.datasets.ucf101.data import load_index
+from i3d.datasets.ucf101.names import Clip
+from i3d.engines import choose as engines
 from i3d.errors import CacheError
-from i3d.paths import ucf101_dir
-from i3d.ucf101 import Clip, load_index, sample_clips, select_clips
-from i3d.ucf101_files.folder import clips_dir
+from i3d.files.cache import ucf101_dir
 
 from ucf101_hosts import (
     FOLDER,
@@ -59,7 +61,7 @@ def names_in(evaluation: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3d.download.transfer.BACKOFF_SECONDS", (0.0,))
+    monkeypatch.setattr("i3d.files.download.transfer.BACKOFF_SECONDS", (0.0,))
 
 
 def test_eval_counts_by_hand(colored_hosts: Hosts, color_model: Path) -> None:

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from i3d.download import Trust
+from i3d.datasets.ucf101.checks import MAX_CLIP_BYTES
+from i3d.datasets.ucf101.choose import select_clips
+from i3d.datasets.ucf101.clips import clips_dir, find_clip, local_clips, local_path
+from i3d.datasets.ucf101.data import load_index
+from i3d.datasets.ucf101.fetch import MANY_CLIPS, fetch_clips
+from i3d.datasets.ucf101.host_state import MOST_FAILURES, HostState
+from i3d.datasets.ucf101.hosts import open_hosts
+from i3d.datasets.ucf101.live_index import kept_index
 from i3d.errors import CacheError, ClipNotFetchedError, DownloadError, UsageError
-from i3d.paths import ucf101_dir
+from i3d.files.cache import ucf101_dir
+from i3d.files.download.trust import Trust
 from i3d.progress import NoProgress
-from i3d.ucf101 import load_index, select_clips
-from i3d.ucf101_files.checks import MAX_CLIP_BYTES
-from i3d.ucf101_files.fetching import MANY_CLIPS, fetch_clips
-from i3d.ucf101_files.folder import clips_dir, find_clip, local_clips, local_path
-from i3d.ucf101_files.host_state import MOST_FAILURES, HostState
-from i3d.ucf101_files.hosts import open_hosts
-from i3d.ucf101_files.live_index import kept_index
 
 from ucf101_hosts import (
     CRICKET,
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from i3d.ucf101 import Clip
-    from i3d.ucf101_files.fetching import FetchedClip
+    from i3d.datasets.ucf101.names import Clip
+    from i3d.datasets.ucf101.run import FetchedClip
 
 __all__ = ["ucf101"]
 
@@ -86,7 +87,7 @@ def sentence(fetched: FetchedClip) -> str:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Attempts follow each other at once; and nothing unfinished is left behind by any test."""
-    monkeypatch.setattr("i3d.download.transfer.BACKOFF_SECONDS", (0.0,))
+    monkeypatch.setattr("i3d.files.download.transfer.BACKOFF_SECONDS", (0.0,))
     yield
     for folder in (clips_dir(), ucf101_dir()):
         hidden = [path.name for path in folder.glob(".*")] if folder.is_dir() else []
@@ -309,7 +310,7 @@ def test_a_member_that_is_too_large_for_a_clip_is_not_unpacked(ucf101: Hosts) ->
 def test_a_file_that_is_too_large_for_a_clip_is_not_fetched(
     ucf101: Hosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3d.ucf101_files.hosts.MAX_CLIP_BYTES", 1000)
+    monkeypatch.setattr("i3d.datasets.ucf101.hosts.MAX_CLIP_BYTES", 1000)
     assert "larger than 1.0 kB" in sentence(fetch_one(source="index"))
 
 
@@ -646,7 +647,7 @@ def test_a_disk_that_is_too_full_for_many_clips(
     class Usage:
         free = 700_000
 
-    monkeypatch.setattr("i3d.ucf101_files.fetching.shutil.disk_usage", lambda _: Usage)
+    monkeypatch.setattr("i3d.datasets.ucf101.fetch.shutil.disk_usage", lambda _: Usage)
     assert fetch_one().path is not None  # one is simply tried
     del ucf101.index.requests[:]
     clips = load_index().clips[:MANY_CLIPS]
@@ -661,7 +662,7 @@ def test_a_disk_that_gets_full_stops_the_run(
     import errno
     import os
 
-    from i3d.download.partial import Partial
+    from i3d.files.download.partial import Partial
 
     def full(self: Partial, chunk: bytes) -> None:
         with self._writing():

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from i3d.datasets.ucf101 import tables
+from i3d.datasets.ucf101.data import clip_of, load_index
+from i3d.datasets.ucf101.names import Clip
 from i3d.errors import ModelLoadError, UnknownNameError
-from i3d.labels import load_labels
-from i3d.paths import package_data_dir
-from i3d.ucf101 import Clip, clip_of, load_index, tables
+from i3d.files.cache import package_data_dir
+from i3d.models.labels import load_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -305,8 +307,8 @@ def test_ucf101_needs_nothing_heavy() -> None:
     program = """
 import sys
 before = set(sys.modules)
-import i3d.ucf101, i3d.report.ucf101
-i3d.ucf101.select_clips(i3d.ucf101.load_index(), ["*Shot*"], split=1)
+import i3d.ucf101, i3d.datasets.ucf101.listing
+i3d.datasets.ucf101.choose.select_clips(i3d.datasets.ucf101.data.load_index(), ["*Shot*"], split=1)
 heavy = {"numpy", "cv2", "requests", "tensorflow", "importlib.resources", "difflib", "rich"}
 assert not heavy & (set(sys.modules) - before), heavy & set(sys.modules)
 """

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from i3d.ucf101 import Clip, load_index
-from i3d.ucf101.live import compare_index, parse_index_page
+from i3d.datasets.ucf101.data import load_index
+from i3d.datasets.ucf101.live import compare_index, parse_index_page
+from i3d.datasets.ucf101.names import Clip
 
 INDEX = load_index()
 NAMES = ("v_CricketShot_g04_c02", "v_ApplyEyeMakeup_g01_c01", "v_YoYo_g25_c05")

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from i3d.paths import cache_dir, ucf101_dir
-from i3d.ucf101 import load_index
-from i3d.ucf101_files.folder import clips_dir
+from i3d.datasets.ucf101.clips import clips_dir
+from i3d.datasets.ucf101.data import load_index
+from i3d.files.cache import cache_dir, ucf101_dir
 
 from conftest import SOURCE
 from damage import small_filesystem
@@ -614,7 +614,7 @@ KINETICS += ["singing", "crying"]
 WITHOUT_TENSORFLOW = """
 import sys, time
 import numpy as np
-import i3d.engines
+import i3d.engines.choose
 from engines import FakeEngine
 
 num_quick = int(sys.argv.pop(1))
@@ -626,7 +626,7 @@ class Engine(FakeEngine):
             time.sleep(600)
         return np.cos(np.arange(9) * clip.mean())[None].astype(np.float32)
 
-i3d.engines.load_engine = lambda *_, **__: Engine([[0.0] * 9])
+i3d.engines.choose.load_engine = lambda *_, **__: Engine([[0.0] * 9])
 from i3d.__main__ import main
 main()
 """

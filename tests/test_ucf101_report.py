@@ -12,14 +12,16 @@ from typing import Any
 import pytest
 
 from i3d import __version__
-from i3d.report.ucf101 import (
+from i3d.datasets.ucf101.choose import select_clips
+from i3d.datasets.ucf101.data import load_index
+from i3d.datasets.ucf101.listing import (
     CSV_COLUMNS,
     clips_as_csv,
     clips_as_json,
     clips_as_table,
     names_as_text,
 )
-from i3d.ucf101 import Clip, LocalClip, load_index, select_clips
+from i3d.datasets.ucf101.names import Clip, LocalClip
 
 INDEX = load_index()
 GROUP = select_clips(INDEX, ["v_CricketShot_g04*"])

@@ -8,8 +8,10 @@ import os
 
 import pytest
 
+from i3d.datasets.ucf101.choose import sample_clips, select_clips
+from i3d.datasets.ucf101.data import load_index
+from i3d.datasets.ucf101.names import Clip
 from i3d.errors import ExitCode, I3DError, UnknownNameError, UsageError
-from i3d.ucf101 import Clip, load_index, sample_clips, select_clips
 
 INDEX = load_index()
 CRICKET = Clip("CricketShot", 4, 2)

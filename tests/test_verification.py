@@ -17,16 +17,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from i3d.cli import cli
-from i3d.engines import load_engine
+from i3d.cli.main import cli
+from i3d.engines.base import softmax
+from i3d.engines.choose import load_engine
 from i3d.errors import EngineNotInstalledError, ModelNotInstalledError, UsageError
-from i3d.fingerprints import SampleOutputs, git_blob_sha1, sample_outputs
-from i3d.labels import load_labels
-from i3d.paths import downloads_dir, samples_dir
-from i3d.predictor import softmax
-from i3d.sources import find_installed
-from i3d.verification import verify_model
-from i3d.verification.sample import LOGIT_TOLERANCE, fetch_sample
+from i3d.files.cache import downloads_dir, samples_dir
+from i3d.models.deepmind import SampleOutputs, sample_outputs
+from i3d.models.find import find_installed
+from i3d.models.labels import load_labels
+from i3d.models.published import git_blob_sha1
+from i3d.models.sample import LOGIT_TOLERANCE, fetch_sample
+from i3d.models.verify import verify_model
 
 import small_modules
 from checkpoint_files import write_checkpoint
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from i3d.engines.base import Engine
-    from i3d.sources.installed import InstalledModel
+    from i3d.models.store import InstalledModel
 
     from model_hosts import ModelFiles, ModelHosts
 
@@ -186,7 +187,7 @@ def test_the_packaged_model_is_compared_with_this_release(
     assert verify("camera-motion").exit_code == 0
     folder = Path(find_installed("camera-motion").directory)
     shutil.copytree(folder, tmp_path / "camera-motion")
-    monkeypatch.setattr("i3d.sources.package_data_dir", lambda: tmp_path)
+    monkeypatch.setattr("i3d.models.find.package_data_dir", lambda: tmp_path)
     assert verify("camera-motion").exit_code == 0
     change_byte(tmp_path / "camera-motion" / DATA)
     result = verify("camera-motion")
@@ -357,7 +358,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[[SampleOutputs], None]:
     """Pretend that these are the published results."""
 
     def pretend(published: SampleOutputs) -> None:
-        monkeypatch.setattr("i3d.verification.sample.sample_outputs", lambda: published)
+        monkeypatch.setattr("i3d.models.sample.sample_outputs", lambda: published)
 
     return pretend
 
@@ -371,7 +372,7 @@ def sample(true_sample: Sample, publish: Callable[[SampleOutputs], None]) -> Sam
 @pytest.fixture
 def loaded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the seconds that loading the module takes, where loading is not what is tested."""
-    monkeypatch.setattr("i3d.verification.graph.load_engine", lambda *_, **__: engine)
+    monkeypatch.setattr("i3d.models.verified_graph.load_engine", lambda *_, **__: engine)
 
 
 def test_the_packaged_facts_are_deepminds() -> None:
@@ -510,7 +511,7 @@ def test_the_graph_of_another_network_speaks_against_the_model(
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
 ) -> None:
-    monkeypatch.setattr("i3d.verification.graph.load_engine", with_num_labels(engine, 5))
+    monkeypatch.setattr("i3d.models.verified_graph.load_engine", with_num_labels(engine, 5))
     arguments = [str(sample.path) if option == "FILE" else option for option in options]
     code, document = verify_json(models.module("rgb_imagenet"), *arguments)
     assert (code, document["graph"]) == (6, None)
@@ -526,7 +527,7 @@ def test_a_network_without_published_logits_is_loaded(
     folder = write_module(tmp_path / "files", tmp_path / "module")
     for num_labels, code, graph in [(600, 0, "loaded"), (400, 6, None)]:
         monkeypatch.setattr(
-            "i3d.verification.graph.load_engine", with_num_labels(engine, num_labels)
+            "i3d.models.verified_graph.load_engine", with_num_labels(engine, num_labels)
         )
         result, document = verify_json(folder)
         assert (result, document["graph"]) == (code, graph)
@@ -538,7 +539,7 @@ def test_without_tensorflow_the_sample_is_not_run(
     def refuse(*_: object, **__: object) -> Engine:
         raise EngineNotInstalledError("TensorFlow cannot be imported: no module.")
 
-    monkeypatch.setattr("i3d.verification.graph.load_engine", refuse)
+    monkeypatch.setattr("i3d.models.verified_graph.load_engine", refuse)
     result = verify("--sample", sample.path)
     assert result.exit_code == 0, result.stderr
     assert "not run: TensorFlow cannot be imported: no module" in result.stdout

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from i3d.cli import cli
-from i3d.engines import tf_converter
+from i3d.cli.main import cli
 from i3d.errors import EngineError, EngineNotInstalledError
-from i3d.verification import verify_model
-from i3d.verification.known_answers import DISTANCES, TOLERANCE
+from i3d.models import convert as tf_converter
+from i3d.models.known_answers import DISTANCES, TOLERANCE
+from i3d.models.verify import verify_model
 
 import model_hosts
 from engines import contract
@@ -83,7 +83,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
                 raise loaded
             return loaded
 
-        monkeypatch.setattr("i3d.verification.graph.load_engine", load_engine)
+        monkeypatch.setattr("i3d.models.verified_graph.load_engine", load_engine)
 
     return load_it
 
@@ -198,7 +198,7 @@ def test_the_real_module_fed_0_to_1_is_found_out(
     real_module: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "i3d.engines.openvino.choose_input_range", lambda **_: ((0.0, 1.0), "a mistake")
+        "i3d.engines.openvino_model.choose_input_range", lambda **_: ((0.0, 1.0), "a mistake")
     )
     found = verify_model(str(real_module))
     assert "in 30 frames fed [0, 1]" in str(found.problem)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from i3d import video_lists
-from i3d.decoders import open_decoder
 from i3d.errors import UsageError, VideoDecodeError, VideoError, VideoNotFoundError
-from i3d.video_lists import VIDEO_SUFFIXES, Listed, list_videos, read_list
+from i3d.video import listing as video_lists
+from i3d.video.decoding import open_decoder
+from i3d.video.listing import VIDEO_SUFFIXES, Listed, list_videos, read_list
 
 from conftest import SOURCE
 from damage import closed
@@ -278,7 +278,7 @@ def test_folders_deeper_than_python_calls(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_importing_it_does_not_import_opencv() -> None:
-    program = "import sys, i3d.video_lists; assert not {'cv2', 'numpy'} & set(sys.modules)"
+    program = "import sys, i3d.video.listing; assert not {'cv2', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=SOURCE)
 
 

@@ -17,16 +17,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from i3d.classifier import predict
-from i3d.cli import cli
+from i3d.analysis.prediction import predict
+from i3d.analysis.results import TimelineSettings
+from i3d.analysis.timeline import make_timeline
+from i3d.cli.main import cli
 from i3d.errors import OutputError, VideoNotFoundError
-from i3d.loader import VideoReader
-from i3d.page_media import Playable, Still, find_playable, take_stills
-from i3d.report.escaping import printable
+from i3d.pictures.stills import Playable, Still, find_playable, take_stills
 from i3d.report.pages import video_page
 from i3d.report.pages.video_page import num_tracks, render_video_page
-from i3d.results import ClipInfo, TimelineSettings
-from i3d.timeline import make_timeline
+from i3d.report.text import printable
+from i3d.video.info import ClipInfo
+from i3d.video.reader import VideoReader
 from test_timeline import video_scores
 
 import sounds
@@ -35,7 +36,7 @@ import videos
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.scores import VideoScores
+    from i3d.analysis.scores import VideoScores
 
 HOSTILE = (
     "</script><script>alert(1)</script>",
@@ -286,7 +287,7 @@ def test_a_copy_that_nobody_asked_for_is_left_out_where_it_is_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = videos.write_avi(tmp_path / "clip.avi", [videos.noise_image(i) for i in range(60)])
-    monkeypatch.setattr("i3d.page_media.MAX_COPY_BYTES", 1000)
+    monkeypatch.setattr("i3d.pictures.stills.MAX_COPY_BYTES", 1000)
     clip = ClipInfo(60, 60, 0.0, 2.4, 25.0)
     assert find_playable(os.fspath(path), clip, "auto", tmp_path) is None
     asked = find_playable(os.fspath(path), clip, "embed", tmp_path)

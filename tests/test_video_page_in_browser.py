@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d.page_media import Playable, Still, find_playable
-from i3d.results import ClipInfo, TimelineSettings
-from i3d.video_writer import VideoWriter
+from i3d.analysis.results import TimelineSettings
+from i3d.pictures.mp4 import VideoWriter
+from i3d.pictures.stills import Playable, Still, find_playable
+from i3d.video.info import ClipInfo
 from test_timeline import video_scores
 from test_video_page import HOSTILE, blocks, page_of
 

@@ -1,4 +1,4 @@
-"""What `i3d.video_writer` writes is played by browsers: same times, same colours, same sound."""
+"""What `i3d.pictures.mp4` writes is played by browsers: same times, same colours, same sound."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pytest
 
 from i3d.errors import OutputError
-from i3d.loader import VideoReader
-from i3d.transforms import to_rgb
-from i3d.video_writer import VideoWriter
+from i3d.pictures.mp4 import VideoWriter
+from i3d.video.frames import to_rgb
+from i3d.video.reader import VideoReader
 
 import sounds
 import videos
@@ -377,7 +377,7 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_an_ffmpeg_without_an_encoder_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("i3d.video_writer._ENCODERS", ("no_such_encoder",))
+    monkeypatch.setattr("i3d.pictures.mp4._ENCODERS", ("no_such_encoder",))
     with pytest.raises(OutputError, match=r"no encoder of H\.264"):
         VideoWriter(tmp_path / "v.mp4", 64, 48)
     assert list(tmp_path.iterdir()) == []
@@ -388,7 +388,7 @@ def test_the_next_encoder_is_taken_where_one_does_not_work(
 ) -> None:
     # "h264_nvenc" is in PyAV's wheels, and works with a GPU of NVIDIA only.
     monkeypatch.setattr(
-        "i3d.video_writer._ENCODERS", ("no_such_encoder", "h264_v4l2m2m", "libx264")
+        "i3d.pictures.mp4._ENCODERS", ("no_such_encoder", "h264_v4l2m2m", "libx264")
     )
     write(tmp_path / "v.mp4", [plain(RED)] * 2, [0, 0.04], 0.08)
     assert facts(tmp_path / "v.mp4")["codec"] == "h264"
@@ -411,7 +411,7 @@ def run_child(code: str, *arguments: str | Path) -> subprocess.CompletedProcess[
 NOISE = """
 import sys
 import numpy as np
-from i3d.video_writer import VideoWriter
+from i3d.pictures.mp4 import VideoWriter
 
 noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
 def write(path, count):
@@ -463,7 +463,7 @@ def test_libraries_say_nothing(tmp_path: Path) -> None:
     code = """
     import sys
     import numpy as np
-    from i3d.video_writer import VideoWriter
+    from i3d.pictures.mp4 import VideoWriter
     with VideoWriter(sys.argv[2], 65, 49, audio_from=sys.argv[1]) as writer:
         for i in range(75):
             writer.write(np.zeros((49, 65, 3), np.uint8), i / 25)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d.labels import load_labels
+from i3d.models.labels import load_labels
 
 import small_modules
 from videos import noise_image

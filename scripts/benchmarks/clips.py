@@ -28,7 +28,7 @@ def main() -> dict[str, Any]:
     parser.add_argument("num_clips", type=int)
     args = parser.parse_args()
 
-    from i3d.classifier import Classifier
+    from i3d.analysis.classifier import Classifier
 
     engine = Classifier.load().predictor.engine
     load_seconds = time.perf_counter() - begun
@@ -46,8 +46,8 @@ def clip_seconds(engine: Engine, video: Path, num_clips: int) -> list[float]:
     """
     import numpy as np
 
-    from i3d.clips import ClipReader
-    from i3d.recipes import get_recipe
+    from i3d.video.ahead import ClipReader
+    from i3d.video.recipes import get_recipe
 
     recipe = get_recipe()
     with ClipReader(video, recipe, engine.contract.size or recipe.size) as reader:

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3d.scratch import write_whole
+from i3d.files.whole import write_whole
 
 from benchmarks.batches import measure_batch
 from benchmarks.long_videos import measure_lengths, measure_timeline

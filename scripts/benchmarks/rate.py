@@ -37,7 +37,7 @@ def main() -> dict[str, Any]:
 
     import numpy as np
 
-    from i3d.engines import load_engine
+    from i3d.engines.choose import load_engine
     from i3d.errors import EngineNotInstalledError, UnknownNameError
 
     start = time.perf_counter()

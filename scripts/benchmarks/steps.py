@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from i3d.analysis.scores import VideoScores
     from i3d.engines.base import Engine
-    from i3d.scores import VideoScores
 
 
 def main() -> dict[str, Any]:
@@ -26,8 +26,8 @@ def main() -> dict[str, Any]:
         I3DError: The scores can't be read, or the engine can't be loaded.
         ValueError: The two are not of the same video, or it was not cut.
     """
-    from i3d.classifier.streaming import DEFAULT_MAX_MEMORY
-    from i3d.engines import load_engine
+    from i3d.analysis.steps import DEFAULT_MAX_MEMORY
+    from i3d.engines.choose import load_engine
 
     parser = argparse.ArgumentParser(description="Compare the step logits of two runs.")
     parser.add_argument("model", type=Path)
@@ -88,7 +88,7 @@ def chunk_lengths(engine: Engine, max_memory: int, num_frames: int) -> list[int]
     Returns:
         The number of frames of each piece.
     """
-    from i3d.classifier.streaming import chunk_limit
+    from i3d.analysis.steps import chunk_limit
 
     grid, most = chunk_limit(engine, max_memory)
     if grid is None:
@@ -105,7 +105,7 @@ def chunk_lengths(engine: Engine, max_memory: int, num_frames: int) -> list[int]
 
 
 def _only_one(folder: Path) -> VideoScores:
-    from i3d.scores import ScoreStore
+    from i3d.analysis.scores import ScoreStore
 
     kept = [scores for _, scores in ScoreStore(folder) if scores is not None]
     if len(kept) != 1:

@@ -16,13 +16,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from i3d.classifier import Classifier
+    from i3d.analysis.classifier import Classifier
+    from i3d.analysis.results import Prediction, Score, Segment, Timeline
+    from i3d.analysis.scores import VideoScores
+    from i3d.analysis.timeline import make_timeline
     from i3d.errors import I3DError
-    from i3d.labels import load_labels
-    from i3d.loader import VideoReader, load_video
-    from i3d.results import Prediction, Score, Segment, Timeline, VideoInfo
-    from i3d.scores import VideoScores
-    from i3d.timeline import make_timeline
+    from i3d.models.labels import load_labels
+    from i3d.video.info import VideoInfo
+    from i3d.video.reader import VideoReader, load_video
 
 __version__ = "0.1.0"
 
@@ -43,18 +44,18 @@ __all__ = [
 ]
 
 _HOME_OF = {
-    "Classifier": "i3d.classifier",
+    "Classifier": "i3d.analysis.classifier",
     "I3DError": "i3d.errors",
-    "Prediction": "i3d.results",
-    "Score": "i3d.results",
-    "Segment": "i3d.results",
-    "Timeline": "i3d.results",
-    "VideoInfo": "i3d.results",
-    "VideoReader": "i3d.loader",
-    "VideoScores": "i3d.scores",
-    "load_labels": "i3d.labels",
-    "load_video": "i3d.loader",
-    "make_timeline": "i3d.timeline",
+    "Prediction": "i3d.analysis.results",
+    "Score": "i3d.analysis.results",
+    "Segment": "i3d.analysis.results",
+    "Timeline": "i3d.analysis.results",
+    "VideoInfo": "i3d.video.info",
+    "VideoReader": "i3d.video.reader",
+    "VideoScores": "i3d.analysis.scores",
+    "load_labels": "i3d.models.labels",
+    "load_video": "i3d.video.reader",
+    "make_timeline": "i3d.analysis.timeline",
 }
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 def main() -> None:
     """Run the command line and exit; Ctrl-C is no drama even while it is still being imported."""
     try:
-        from i3d.cli import main as run
+        from i3d.cli.main import main as run
 
         run()
     except KeyboardInterrupt:

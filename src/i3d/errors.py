@@ -1,13 +1,16 @@
 """What can go wrong, and the exit code that the command line gives for it.
 
-Libraries raise these; only `i3d.cli` turns them into text and exit codes. A message is one
+Libraries raise these; only `i3d.cli.main` turns them into text and exit codes. A message is one
 sentence that says what, which object and why. A hint says what to do now.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DownloadFailure: TypeAlias = Literal["certificate", "unreachable", "silent", "missing", "other"]
 """Why an address gave no file: its host's certificate is not trusted; no connection to the host
@@ -227,3 +230,44 @@ class UserInterruptError(I3DError):
     """The user stopped the run (Ctrl-C)."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+def similar_names(name: str, known: Iterable[str]) -> list[str]:
+    """Find the names that look like a mistyped one, whatever their case.
+
+    Args:
+        name: The name that was given.
+        known: The names there are.
+
+    Returns:
+        Up to three of them, the most similar one first.
+    """
+    from difflib import get_close_matches
+
+    folded = {candidate.casefold(): candidate for candidate in known}
+    return [folded[match] for match in get_close_matches(name.casefold(), folded, n=3)]
+
+
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, listing: str | None = None
+) -> UnknownNameError:
+    """Make the error for a name that does not exist, with the names that look like it.
+
+    Args:
+        kind: What was looked for ("model", "recipe").
+        name: The name that was given.
+        known: The names there are.
+        listing: A command that lists them, where they are too many for a message.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
+    names = list(known)
+    matches = similar_names(name, names)
+    if matches:
+        hint = f"Did you mean {' or '.join(matches)}?"
+    elif listing is not None:
+        hint = f"List them with: {listing}"
+    else:
+        hint = f"There are: {', '.join(names)}."
+    return UnknownNameError(f"There is no {kind} named {name!r}.", hint=hint)

@@ -12,13 +12,13 @@ from i3d.cli.errors import show_note, show_warnings
 from i3d.cli.model_options import model_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import check_target, written_beside
+from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.cli.timeline_options import TimelineQuestion, timeline_options
 from i3d.cli.video_options import check_names, video_options
 from i3d.errors import UsageError
 
 if TYPE_CHECKING:
-    from i3d.annotation import Annotated
+    from i3d.pictures.annotate import Annotated
 
 EPILOG = """\
 \b
@@ -74,7 +74,7 @@ def annotate_command(
     question = TimelineQuestion(options)
     span = question.span
     with libraries_silenced(verbose=verbose):
-        from i3d.annotation import annotate, check_font
+        from i3d.pictures.annotate import annotate, check_font
 
         check_font(font)
         # A folder that can't be written is told of before the model runs, which may take hours.

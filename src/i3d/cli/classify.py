@@ -15,9 +15,9 @@ from i3d.cli.output import Output, check_target, format_of, is_plain_file
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.video_options import check_names, score_settings, video_options
-from i3d.engines import check_precision
+from i3d.engines.choose import check_precision
 from i3d.errors import UsageError
-from i3d.report import FORMATS, make_report
+from i3d.report.formats import FORMATS, make_report
 
 if TYPE_CHECKING:
     from i3d.engines.base import Precision
@@ -120,10 +120,10 @@ def classify_command(
     done. Where it is there already, only what is missing is done: videos that it does not hold,
     or that have changed.
     """
-    from i3d.classifier.lazy import LazyClassifier
+    from i3d.analysis.lazy import LazyClassifier
+    from i3d.analysis.scores import ScoreStore
     from i3d.cli.classifying import WantedVideos, Work, classify_into, classify_to
-    from i3d.result_files import FORMATS as GROWING
-    from i3d.scores import ScoreStore
+    from i3d.report.result_files import FORMATS as GROWING
 
     check_names(model=model, label_file=label_file, output=output, save_scores=save_scores)
     if math.isnan(timeout_seconds):  # which click takes for a number like any other

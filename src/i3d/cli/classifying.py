@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3d.batch import Batch
-from i3d.classifier import predict
+from i3d.analysis.batch import Batch
+from i3d.analysis.results import Outcome
 from i3d.cli.clip_failures import show_untried
 from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.output import check_target
 from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
-from i3d.clips import describe_file, glance
+from i3d.datasets.ucf101.truth import predict_with_truth
 from i3d.errors import (
     ClipNotFetchedError,
     I3DError,
@@ -23,20 +23,22 @@ from i3d.errors import (
     UserInterruptError,
     VideoError,
 )
-from i3d.result_files import key_of, open_results
-from i3d.results import Outcome
-from i3d.video_lists import list_videos, read_list
+from i3d.report.known import key_of
+from i3d.report.result_files import open_results
+from i3d.video.identity import describe_file, glance
+from i3d.video.listing import list_videos, read_list
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from i3d.batch import ScoreSettings
-    from i3d.classifier.lazy import LazyClassifier
+    from i3d.analysis.batch import ScoreSettings
+    from i3d.analysis.lazy import LazyClassifier
+    from i3d.analysis.scores import ScoreStore
     from i3d.cli.output import Output
     from i3d.progress import Progress
-    from i3d.report import Report
-    from i3d.result_files import GrowingFormat, Known, ResultFile
-    from i3d.scores import ScoreStore
+    from i3d.report.formats import Report
+    from i3d.report.known import Known
+    from i3d.report.result_files import GrowingFormat, ResultFile
 
 _FINAL_FAILURES = frozenset({"VideoDecodeError", "VideoTooShortError"})
 """Errors of which a video alone is the cause, so that trying again is in vain while it is the same
@@ -87,7 +89,9 @@ class Work:
                     num_untried += 1
                 elif scored.error is not None and num_asked > 1:
                     show_error(scored.error)
-                prediction = None if scored.scores is None else predict(scored.scores, self.top)
+                prediction = (
+                    None if scored.scores is None else predict_with_truth(scored.scores, self.top)
+                )
                 for warning in () if prediction is None else prediction.warnings:
                     show_warning(f"{scored.path}: {warning}.")
                 yield Outcome(scored.path, prediction, scored.error, scored.file)

@@ -24,7 +24,7 @@ def complete_models(
     """Names in the catalogue, else folders."""
     from click.shell_completion import CompletionItem
 
-    from i3d.catalog import CATALOG
+    from i3d.models.catalog import CATALOG
 
     names = [CompletionItem(name) for name in CATALOG if name.startswith(incomplete)]
     return names or [CompletionItem(incomplete, type="dir")]
@@ -36,7 +36,7 @@ def complete_clips(
     """Categories of UCF101, or, from `v_` on, clips."""
     from click.shell_completion import CompletionItem
 
-    from i3d.ucf101 import load_index
+    from i3d.datasets.ucf101.data import load_index
 
     index = load_index()
     names = (

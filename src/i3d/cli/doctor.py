@@ -24,8 +24,8 @@ def doctor_command(format_name: str, verbose: bool) -> None:
     Exits with 0 only where `i3d classify` with the default model would work. Asks each source of
     the model for one byte; fetches nothing.
     """
-    from i3d.doctor import exit_code, run_checks
-    from i3d.report.models import check_as_text, checks_as_dict
+    from i3d.cli.check import check_as_text, checks_as_dict
+    from i3d.cli.checks import exit_code, run_checks
 
     checks = []
     with Output(None, utf8=format_name == "json") as output:

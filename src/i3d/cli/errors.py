@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from i3d.errors import ExitCode, I3DError, OutputError, UserInterruptError
-from i3d.report.escaping import printable
+from i3d.report.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

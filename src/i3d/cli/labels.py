@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import click
 
-from i3d.catalog import CATALOG, DEFAULT_MODEL
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warning
 from i3d.cli.output import Output
-from i3d.errors import UsageError
-from i3d.labels import find_labels, load_labels
-from i3d.names import unknown_name
+from i3d.errors import UsageError, unknown_name
+from i3d.models.catalog import CATALOG, DEFAULT_MODEL
+from i3d.models.labels import find_labels, load_labels
 
 EPILOG = """\
 \b
@@ -95,9 +94,9 @@ def labels_command(
 
 
 def _search(pattern: str | None, folder: str, top: int, min_score: float, format_name: str) -> None:
+    from i3d.analysis.scores import ScoreStore
+    from i3d.analysis.search import search_scores
     from i3d.report.search import search_as_json, search_as_text
-    from i3d.scores import ScoreStore
-    from i3d.search import search_scores
 
     search = search_scores(ScoreStore(folder), pattern, top=top, min_score=min_score)
     for path in search.damaged:

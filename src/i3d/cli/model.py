@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from i3d.catalog import CATALOG, DEFAULT_MODEL, SOURCE_NAMES, get_model
 from i3d.cli.completion import complete_files, complete_models
 from i3d.cli.errors import show_note, show_warning
 from i3d.cli.options import format_option, offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.errors import ModelNotInstalledError, UsageError, VerificationError
+from i3d.models.catalog import CATALOG, DEFAULT_MODEL, SOURCE_NAMES, get_model
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from i3d.verification import Verification
+    from i3d.models.verify import Verification
 
 _model_argument = click.argument(
     "model", default=DEFAULT_MODEL, metavar="[NAME|DIR]", shell_complete=complete_models
@@ -39,8 +39,8 @@ def model_group() -> None:
 @format_option
 def list_command(format_name: str) -> None:
     """List the models, and which of them are on this machine."""
+    from i3d.models.info import list_models
     from i3d.report.models import list_as_dict, list_as_text
-    from i3d.sources.description import list_models
 
     states = list_models()
     for state in states:
@@ -58,10 +58,10 @@ def list_command(format_name: str) -> None:
 @verbose_option
 def info_command(model: str, format_name: str, verbose: bool) -> None:
     """Show what a model wants, says and is: its contract, its weights, where it came from."""
+    from i3d.models.find import find_installed
+    from i3d.models.info import read_graph, read_weights_or_none
+    from i3d.models.store import InstalledModel
     from i3d.report.models import info_as_dict, info_as_text
-    from i3d.sources import find_installed
-    from i3d.sources.description import read_graph, read_weights_or_none
-    from i3d.sources.installed import InstalledModel
 
     local, graph, weights = None, None, None
     problems: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def fetch_command(models: tuple[str, ...], source: str | None, force: bool, verb
     What is on this machine and whole is not fetched again; what is damaged is. Without a name it
     is i3d-kinetics-400 that is fetched.
     """
-    from i3d.sources import fetch_again, find_model
+    from i3d.models.find import fetch_again, find_model
 
     for model in models:
         _check_fetchable(model)
@@ -137,8 +137,8 @@ def verify_command(
     rgb_imagenet DeepMind's sample (47.6 MB, fetched once). The verdict says which of this was done.
     The exit code is 6 for a model that is damaged, unknown or different.
     """
+    from i3d.models.verify import verify_model
     from i3d.report.models import verification_as_dict, verification_as_text
-    from i3d.verification import verify_model
 
     if sample is not None and no_sample:
         raise UsageError("--sample and --no-sample contradict each other.", hint="Give one.")
@@ -168,8 +168,8 @@ def import_command(path: str, name: str | None, verbose: bool) -> None:
     one of DeepMind's RGB checkpoints (model.ckpt.index and model.ckpt.data-00000-of-00001), which
     is converted.
     """
-    from i3d.sources import unofficial
-    from i3d.sources.importing import import_model
+    from i3d.models.find import unofficial
+    from i3d.models.importing import import_model
 
     with libraries_silenced(verbose=verbose):
         installed = import_model(path, name=name, progress=progress_on_terminal())
@@ -184,7 +184,7 @@ def import_command(path: str, name: str | None, verbose: bool) -> None:
 @click.argument("models", nargs=-1, required=True, metavar="NAME|URL...")
 def remove_command(models: tuple[str, ...]) -> None:
     """Remove models from this machine."""
-    from i3d.sources.installed import remove
+    from i3d.models.store import remove
 
     for model in models:
         if model in CATALOG and CATALOG[model].packaged_dir is not None:
@@ -201,7 +201,7 @@ def remove_command(models: tuple[str, ...]) -> None:
 @_model_argument
 def path_command(model: str) -> None:
     """Print the folder of a model that is on this machine."""
-    from i3d.sources import find_installed
+    from i3d.models.find import find_installed
 
     _print(f"{find_installed(model).directory}\n")
 
@@ -228,7 +228,7 @@ def _how_to_mend(model: str, location: str) -> str:
 
 def _what_to_do(result: Verification) -> str | None:
     """What to do about a model that is not verified."""
-    from i3d.verification.known_answers import PUBLISHED_RANGE
+    from i3d.models.known_answers import PUBLISHED_RANGE
 
     local, spec, answers = result.local, result.local.spec, result.known_answers
     if local.source == "packaged":

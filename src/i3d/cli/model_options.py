@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from i3d.catalog import DEFAULT_MODEL
 from i3d.cli.completion import complete_files, complete_models
-from i3d.engines import DEFAULT_ENGINE, ENGINES
+from i3d.engines.choose import DEFAULT_ENGINE, ENGINES
+from i3d.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

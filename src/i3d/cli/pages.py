@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from i3d.cli.timeline_options import Answer
-    from i3d.page_media import MediaChoice
+    from i3d.cli.question import Answer
+    from i3d.pictures.stills import MediaChoice
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,8 +46,8 @@ def video_page(
         VideoError: The video can't be read any more.
         OutputError: A copy of it was asked for, and can't be made.
     """
-    from i3d.classifier import predict
-    from i3d.page_media import find_playable, take_stills
+    from i3d.datasets.ucf101.truth import predict_with_truth
+    from i3d.pictures.stills import find_playable, take_stills
     from i3d.report.pages.video_page import num_tracks, render_video_page
 
     num_steps = len(answer.scores.step_logits)
@@ -57,7 +57,7 @@ def video_page(
     progress = progress_on_terminal()
     given: dict[str, Any] = {"image_fps": image_fps, "progress": progress}
     return render_video_page(
-        predict(answer.scores, top),
+        predict_with_truth(answer.scores, top),
         timeline,
         num_shown=top,
         stills=take_stills(answer.video, timeline.clip, **given),

@@ -18,9 +18,9 @@ from i3d.cli.video_options import check_names, clip_options, clip_settings
 from i3d.errors import UsageError
 
 if TYPE_CHECKING:
-    from i3d.previews import Preview, PreviewFormat
-    from i3d.results import VideoInfo
-    from i3d.transforms import Frame
+    from i3d.pictures.preview import Preview, PreviewFormat
+    from i3d.video.frames import Frame
+    from i3d.video.info import VideoInfo
 
 _FORMATS: dict[str, PreviewFormat] = {
     "gif": "gif",
@@ -106,8 +106,8 @@ def preview_command(
             if error is not None:
                 raise error
             video = path
-        from i3d.clips import ClipReader
-        from i3d.previews import write_preview
+        from i3d.pictures.preview import write_preview
+        from i3d.video.ahead import ClipReader
 
         with ClipReader(video, recipe, size, **span) as reader:
             reader.wait()
@@ -139,7 +139,7 @@ def _format_of(output: str) -> PreviewFormat:
 
 def _refuse_among_images(video: str, output: str) -> None:
     """A picture in the folder that is the video would be one of its frames, or replace one."""
-    from i3d.decoders import IMAGE_SUFFIXES
+    from i3d.video.listing import IMAGE_SUFFIXES
 
     folder, target = Path(video), Path(output)
     if target.suffix.lower() not in IMAGE_SUFFIXES or not folder.is_dir():
@@ -153,7 +153,7 @@ def _refuse_among_images(video: str, output: str) -> None:
 
 def _first_frame(video: str, fps: float | None, span: dict[str, Any]) -> Frame:
     """The clip's first frame before it is cut: (height, width, 3) uint8 BGR, upright."""
-    from i3d.loader import VideoReader
+    from i3d.video.reader import VideoReader
 
     with VideoReader(video, fps=fps, **{**span, "max_frames": 1}) as reader:
         return next(iter(reader)).image

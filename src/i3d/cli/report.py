@@ -13,13 +13,13 @@ from i3d.cli.model_options import model_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.pages import media_option, video_page
+from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.terminal import libraries_silenced
-from i3d.cli.timeline_options import TimelineQuestion, timeline_options
 from i3d.cli.video_options import check_names, video_options
 from i3d.errors import UsageError
 
 if TYPE_CHECKING:
-    from i3d.page_media import MediaChoice
+    from i3d.pictures.stills import MediaChoice
 
 _OF_RESULTS = frozenset({"subject", "output", "verbose"})
 """Parameters that mean something for a page about results."""
@@ -100,7 +100,7 @@ def report_command(
 
 def _write_index(results: str, output: str) -> None:
     from i3d.report.pages.index_page import render_index
-    from i3d.result_files.reading import read_results
+    from i3d.report.reading import read_results
 
     with Output(output, inputs=[results]) as destination:
         found = read_results(results)

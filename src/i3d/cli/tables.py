@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from i3d.report import TableStyle
+from i3d.report.table import TableStyle
 
 
 def table_style(*, to_file: bool) -> TableStyle:

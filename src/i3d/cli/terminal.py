@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from i3d.cli.errors import show_note
 from i3d.progress import NoProgress
-from i3d.report.escaping import printable
+from i3d.report.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

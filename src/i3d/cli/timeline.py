@@ -12,9 +12,9 @@ from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.pages import video_page
+from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced
-from i3d.cli.timeline_options import TimelineQuestion, timeline_options
 from i3d.cli.video_options import check_names, video_options
 from i3d.errors import I3DError, OutputError, UsageError
 from i3d.report.timeline import TIMELINE_FORMATS, render_failure, render_timeline

@@ -18,8 +18,8 @@ from i3d.cli.ucf_options import split_options, transfer_options, trust_of, trust
 from i3d.errors import CacheError, UsageError
 
 if TYPE_CHECKING:
-    from i3d.download import Trust
-    from i3d.ucf101_files.live_index import LiveIndex
+    from i3d.datasets.ucf101.live_index import LiveIndex
+    from i3d.files.download.trust import Trust
 
 _FORMATS = ("table", "names", "json", "csv")
 
@@ -79,9 +79,9 @@ def list_command(
     What is listed: everything, or what matches a clip (v_CricketShot_g04_c02), a category
     (CricketShot) or a pattern ("*Shot*"); upper and lower case are the same.
     """
-    from i3d.report import ucf101 as report
-    from i3d.ucf101 import select_clips
-    from i3d.ucf101_files.live_index import current_index
+    from i3d.datasets.ucf101 import listing as report
+    from i3d.datasets.ucf101.choose import select_clips
+    from i3d.datasets.ucf101.live_index import current_index
 
     if refresh:
         _refresh(trust_of(cafile, insecure=insecure))
@@ -93,7 +93,7 @@ def list_command(
     is_of_one_category = len({clip.category for clip in clips}) == 1
     local = {}
     if cached or format_name in ("json", "csv") or (format_name == "table" and is_of_one_category):
-        from i3d.ucf101_files.folder import local_clips
+        from i3d.datasets.ucf101.clips import local_clips
 
         try:
             local = local_clips(clips)
@@ -147,9 +147,9 @@ def fetch_command(
     whole, is not fetched again. A clip that can't be had does not stop the others.
     """
     from i3d.cli.clip_failures import ClipFailures
-    from i3d.ucf101 import select_clips
-    from i3d.ucf101_files.fetching import fetch_clips
-    from i3d.ucf101_files.live_index import current_index
+    from i3d.datasets.ucf101.choose import select_clips
+    from i3d.datasets.ucf101.fetch import fetch_clips
+    from i3d.datasets.ucf101.live_index import current_index
 
     if directory == "":
         raise click.BadParameter("is empty.", param_hint="--to")
@@ -194,9 +194,9 @@ def path_command(terms: tuple[str, ...]) -> None:
 
     Clips can be removed from the folder as you like.
     """
-    from i3d.ucf101 import select_clips
-    from i3d.ucf101_files.folder import clips_dir, local_path
-    from i3d.ucf101_files.live_index import current_index
+    from i3d.datasets.ucf101.choose import select_clips
+    from i3d.datasets.ucf101.clips import clips_dir, local_path
+    from i3d.datasets.ucf101.live_index import current_index
 
     with Output(None, utf8=False) as output:
         if not terms:
@@ -207,8 +207,8 @@ def path_command(terms: tuple[str, ...]) -> None:
 
 
 def _refresh(trust: Trust) -> None:
-    from i3d.ucf101_files.hosts import index_url
-    from i3d.ucf101_files.live_index import refresh_index
+    from i3d.datasets.ucf101.hosts import index_url
+    from i3d.datasets.ucf101.live_index import refresh_index
 
     live = refresh_index(index_url(), trust=trust, progress=progress_on_terminal())
     show_note(_difference(live))

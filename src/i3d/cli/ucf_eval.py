@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from i3d.catalog import CATALOG
 from i3d.cli.clip_failures import ClipFailures
 from i3d.cli.completion import complete_clips
 from i3d.cli.model_options import model_options, result_options
@@ -17,17 +16,20 @@ from i3d.cli.output import Output, format_of
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_options import split_options, transfer_options, trust_of
-from i3d.engines import check_precision
+from i3d.engines.choose import check_precision
 from i3d.errors import I3DError, OutputError, UnknownNameError, UserInterruptError
-from i3d.recipes import DEFAULT_RECIPE, RECIPES
+from i3d.models.catalog import CATALOG
+from i3d.video.recipes import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from i3d.datasets.evaluate import Evaluator
+    from i3d.datasets.measures import Evaluation
+    from i3d.datasets.ucf101.data import Index
+    from i3d.datasets.ucf101.names import Clip
     from i3d.engines.base import Precision
-    from i3d.evaluation import Evaluation, Evaluator
-    from i3d.ucf101 import Clip, Index
 
 DEFAULT_SAMPLE = 50
 """Clips by chance where none were named: minutes on a laptop, and numbers within
@@ -181,8 +183,9 @@ def _choose(
 
     They are of the embedded index alone, so that the same command means the same clips anywhere.
     """
-    from i3d.evaluation import find_targets
-    from i3d.ucf101 import load_index, select_clips
+    from i3d.datasets.targets import find_targets
+    from i3d.datasets.ucf101.choose import select_clips
+    from i3d.datasets.ucf101.data import load_index
 
     try:
         clips = select_clips(load_index(), terms, split=split, subset=subset)
@@ -201,8 +204,8 @@ def _choose(
 
 def _only_known_to_a_host(terms: Sequence[str]) -> str | None:
     """The first name that is unknown here, if the list that a host was seen to have knows it."""
-    from i3d.ucf101 import load_index
-    from i3d.ucf101_files.live_index import current_index
+    from i3d.datasets.ucf101.data import load_index
+    from i3d.datasets.ucf101.live_index import current_index
 
     for term in terms:
         if not _is_known(load_index(), term):
@@ -211,7 +214,7 @@ def _only_known_to_a_host(terms: Sequence[str]) -> str | None:
 
 
 def _is_known(index: Index, term: str) -> bool:
-    from i3d.ucf101 import select_clips
+    from i3d.datasets.ucf101.choose import select_clips
 
     try:
         select_clips(index, [term])
@@ -222,7 +225,7 @@ def _is_known(index: Index, term: str) -> bool:
 
 def _expected_labels(model: str, label_file: str | None) -> tuple[str, ...]:
     """The labels of a model that is not loaded yet: no less than those of its own that count."""
-    from i3d.labels import load_labels, read_labels
+    from i3d.models.labels import load_labels, read_labels
 
     if label_file is None and model in CATALOG:
         return load_labels(CATALOG[model].label_list)
@@ -246,11 +249,12 @@ def _evaluate(
     transfer: dict[str, Any],
 ) -> None:
     """Run an evaluation for each recipe; they are in `evaluators` also after an exception."""
-    from i3d.classifier.lazy import LazyClassifier
-    from i3d.evaluation import Evaluator, Sample
-    from i3d.paths import ucf101_dir
-    from i3d.ucf101_files.fetching import fetch_clips
-    from i3d.ucf101_files.folder import find_clip
+    from i3d.analysis.lazy import LazyClassifier
+    from i3d.datasets.evaluate import Evaluator
+    from i3d.datasets.targets import Sample
+    from i3d.datasets.ucf101.clips import find_clip
+    from i3d.datasets.ucf101.fetch import fetch_clips
+    from i3d.files.cache import ucf101_dir
 
     progress = progress_on_terminal()
     classifier = LazyClassifier(**model, progress=progress).classifier
@@ -281,7 +285,7 @@ def _render(
     error: I3DError | None,
     destination: Output,
 ) -> str:
-    from i3d.report import evaluation as report
+    from i3d.datasets import accuracy as report
 
     if format_name == "json":
         return report.evaluations_as_json(evaluations, selection=selection, error=error)

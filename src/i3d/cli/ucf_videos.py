@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from i3d.datasets.ucf101.names import Clip
     from i3d.errors import I3DError
     from i3d.progress import Progress
-    from i3d.ucf101 import Clip
 
 _PREFIX = "ucf:"
 """What stands before the name of a clip of UCF101 in the place of a file."""
@@ -24,8 +24,8 @@ def find_clips(names: Sequence[str]) -> dict[str, tuple[Clip, ...]]:
     """The clips that each `ucf:...` means; an unknown one stops the run."""
     if not names:
         return {}
-    from i3d.ucf101 import select_clips
-    from i3d.ucf101_files.live_index import current_index
+    from i3d.datasets.ucf101.choose import select_clips
+    from i3d.datasets.ucf101.live_index import current_index
 
     index = current_index()
     return {name: select_clips(index, [name.removeprefix(_PREFIX)]) for name in names}
@@ -37,7 +37,7 @@ def fetch_named_clips(
     """Fetch clips; the paths of each name's, or what stands for them and why they are not there."""
     if not clips:
         return {}
-    from i3d.ucf101_files.fetching import fetch_clips
+    from i3d.datasets.ucf101.fetch import fetch_clips
 
     wanted = [clip for several in clips.values() for clip in several]
     fetched = {result.clip: result for result in fetch_clips(wanted, progress=progress)}

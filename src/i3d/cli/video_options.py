@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from i3d.cli.completion import complete_files
-from i3d.recipes import DEFAULT_RECIPE, RECIPES, get_recipe, with_overrides
+from i3d.video.recipes import DEFAULT_RECIPE, RECIPES, get_recipe, with_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from i3d.batch import ScoreSettings
-    from i3d.recipes import Recipe
+    from i3d.analysis.batch import ScoreSettings
+    from i3d.video.recipes import Recipe
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -79,7 +79,7 @@ def score_settings(options: dict[str, Any], *, in_windows: bool = False) -> Scor
         UsageError: One of them makes no sense.
     """
     recipe, span = clip_settings(options)
-    from i3d.batch import ScoreSettings
+    from i3d.analysis.batch import ScoreSettings
 
     return ScoreSettings(
         recipe, **span, in_windows=in_windows, max_memory=options.pop("max_memory")

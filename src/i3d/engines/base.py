@@ -17,8 +17,31 @@ Pixels: TypeAlias = npt.NDArray[np.float32]
 StepLogits: TypeAlias = npt.NDArray[np.float32]
 """(S, labels) float32."""
 
+Float64Array: TypeAlias = npt.NDArray[np.float64]
+"""float64, of any shape."""
+
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 """The arithmetic of an engine."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """The engine that ran the model."""
+
+    name: str
+    """`openvino` or `tensorflow`."""
+    version: str
+    """Version of the engine's package."""
+    precision: str = "float32"
+    """The arithmetic that it computed in."""
+    fallback_reason: str | None = None
+    """Why it ran and not the faster engine; None where it was asked for, or is the faster one."""
+
+    @property
+    def text(self) -> str:
+        """`openvino 2026.4.1`, with the precision behind it where that is not float32."""
+        precision = "" if self.precision == "float32" else f" {self.precision}"
+        return f"{self.name} {self.version}{precision}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +109,7 @@ class Engine(Protocol):
         """Run the model on pixels that are already in the range that it wants.
 
         For comparisons with reference inputs, which are published as floats; `step_logits` is
-        this behind `i3d.transforms.scale_pixels`.
+        this behind `i3d.video.frames.scale_pixels`.
 
         Args:
             pixels: (T, height, width, 3) float32 RGB.
@@ -97,3 +120,21 @@ class Engine(Protocol):
         Raises:
             EngineError: The engine could not run the model on these pixels.
         """
+
+
+def describe_engine(engine: Engine) -> EngineInfo:
+    """Say which engine runs the model."""
+    return EngineInfo(engine.name, engine.version, engine.precision, engine.fallback_reason)
+
+
+def softmax(logits: Float64Array) -> Float64Array:
+    """Turn logits into probabilities, in float64 and without overflow.
+
+    Args:
+        logits: (labels,) finite.
+
+    Returns:
+        (labels,) float64 in [0, 1] that sum to 1.
+    """
+    powers = np.exp(np.asarray(logits, dtype=np.float64) - np.max(logits))
+    return np.asarray(powers / powers.sum())

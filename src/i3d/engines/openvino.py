@@ -9,30 +9,24 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.engines.base import Clip, ModelContract, Pixels, Precision, StepLogits
-from i3d.engines.input_range import choose_input_range
-from i3d.engines.ov_graph import (
-    before_softmax,
-    find_step_logits,
-    find_temporal_field,
-    rescales_pixels,
-)
+from i3d.engines.openvino_model import convert, reason_of, unsupported
 from i3d.engines.prepared import Prepared, keep_prepared, keep_verdict, open_prepared
-from i3d.engines.signatures import read_signature
+from i3d.engines.saved_model import read_signature
 from i3d.engines.threads import thread_limit
-from i3d.errors import EngineError, EngineNotInstalledError, UnsupportedModelError
+from i3d.errors import EngineError, EngineNotInstalledError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from i3d.engines.signatures import VideoSignature
+    from i3d.engines.base import Clip, ModelContract, Pixels, Precision, StepLogits
+
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITIES = {"bfloat16": "BF16", "float16": "FP16"}
@@ -142,7 +136,7 @@ class OpenVINOEngine:
                     ) from error
                 raise EngineError(
                     f"The model cannot run on a clip of {num_frames} frames of "
-                    f"{width} x {height} pixels: {_reason(error)}.",
+                    f"{width} x {height} pixels: {reason_of(error)}.",
                     hint="Check what the model expects of its input.",
                 ) from error
             except BaseException:
@@ -215,8 +209,8 @@ def load(
                 agrees=prepared.agrees,
                 is_kept=True,
             )
-    with _unsupported(model_dir):
-        model, contract = _convert(ov, model_dir, signature)
+    with unsupported(model_dir):
+        model, contract = convert(ov, model_dir, signature)
         if not is_known:
             # What OpenVINO can read it can't always run: now there is another engine to take.
             _core(ov).compile_model(model, "CPU", _settings("float32"))
@@ -250,72 +244,6 @@ def import_openvino() -> Any:
         if sys.modules.get(tools, tools) is None:
             del sys.modules[tools]
     return openvino
-
-
-def _convert(ov: Any, model_dir: Path, signature: VideoSignature) -> tuple[Any, ModelContract]:
-    """Read a SavedModel, and cut the way from its pixels to its step logits out of it."""
-    model = _read(model_dir, signature)
-    pixels = model.inputs[0]
-    output = model.outputs[0].get_node().input_value(0)
-    steps, field, rescales = None, None, None
-    if signature.is_tf1:  # as in TensorFlow, where the others hide in functions
-        output = before_softmax(output)
-        steps = find_step_logits(output, signature.num_labels)
-        rescales = rescales_pixels(pixels)
-        if steps is not None:
-            field = find_temporal_field(model.get_ordered_ops(), pixels, steps[0])
-    input_range, reason = choose_input_range(is_tf1=signature.is_tf1, rescales=rescales)
-    contract = ModelContract(
-        signature=signature.key,
-        input_name=signature.input_name,
-        output_name=signature.output_name,
-        num_labels=signature.num_labels,
-        size=signature.size,
-        input_range=input_range,
-        input_range_reason=reason,
-        has_steps=steps is not None,
-        receptive_field=None if field is None else field.receptive_field,
-        stride=None if field is None else field.stride,
-        padding=None if field is None else field.padding,
-    )
-    if steps is not None:
-        output = ov.opset1.transpose(steps[0], np.array(steps[1], dtype=np.int64)).output(0)
-    cut = ov.Model([ov.opset1.result(output)], [pixels.get_node()], "i3d")
-    cut.reshape({0: [1, -1, signature.size or -1, signature.size or -1, 3]})
-    _simplify(cut)
-    return cut, contract
-
-
-def _read(model_dir: Path, signature: VideoSignature) -> Any:
-    """Read the part of a SavedModel from the signature's input to its output.
-
-    Both are found by what they are called in the graph: OpenVINO calls its own inputs and outputs
-    by the names in signatures, which may be those of several tensors.
-    """
-    from openvino.frontend import FrontEndManager
-
-    frontend = FrontEndManager().load_by_framework("tf")
-    graph = frontend.load(str(model_dir))
-    places = []
-    for tensor in (signature.input_tensor, signature.output_tensor):
-        places.append(graph.get_place_by_tensor_name(tensor))
-        if places[-1] is None:
-            raise RuntimeError(f"OpenVINO finds no tensor {tensor}")
-    graph.override_all_inputs(places[:1])
-    graph.override_all_outputs(places[1:])
-    return frontend.convert(graph)
-
-
-def _simplify(model: Any) -> None:
-    """Do once what compiling does each time: fold batch norm into convolutions, and the like.
-
-    It saves a third of the time of compiling I3D. OpenVINO's converter does the same, through the
-    same function, which is not a public one.
-    """
-    with suppress(ImportError, AttributeError):
-        from openvino._offline_transformations import apply_moc_transformations
-
-        apply_moc_transformations(model, cf=True)
 
 
 def _with_uint8_input(ov: Any, model: Any) -> Any:
@@ -368,27 +296,6 @@ def _check_precision(ov: Any, precision: Precision) -> None:
         )
 
 
-@contextmanager
-def _unsupported(model_dir: Path) -> Iterator[None]:
-    from openvino import frontend
-
-    try:
-        yield
-    except (
-        RuntimeError,  # all that the rest of OpenVINO raises
-        frontend.GeneralFailure,
-        frontend.InitializationFailure,
-        frontend.NotImplementedFailure,
-        frontend.OpConversionFailure,
-        frontend.OpValidationFailure,
-    ) as error:
-        raise UnsupportedModelError(
-            f"OpenVINO cannot run the model in {model_dir}: {_reason(error)}.",
-            reason=_reason(error),
-            hint="Use --engine tensorflow.",
-        ) from error
-
-
 def _wait(request: Any) -> None:
     """Wait for the end of a run, so that Ctrl-C gets through."""
     while not request.wait_for(_POLL_MILLISECONDS):
@@ -410,19 +317,3 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _is_too_short(error: BaseException) -> bool:
     """Whether a window over time, the first axis that windows have, found too few frames."""
     return re.search(r"larger than the data shape .* at axis 0\b", str(error)) is not None
-
-
-def _reason(error: BaseException) -> str:
-    """What an error of OpenVINO's says, in one line; it puts where it was raised in front."""
-    text = str(error).strip()
-    missing = re.search(
-        r"No (?:translator|conversion rule) found for operation(?:s|\(s\)): (.+)",
-        text,
-        re.IGNORECASE,
-    )
-    if missing:
-        return f"it has no translation of {missing[1].strip().rstrip('.')}"
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not re.match(r"(Exception from|Check ')", line)]
-    line = lines[-1] if lines else type(error).__name__
-    return line[:200].rstrip(".")

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from i3d.checkpoints import crc32c
 from i3d.engines.base import ModelContract
-from i3d.paths import prepared_models_dir
-from i3d.scratch import private_folder, write_whole
+from i3d.files.cache import prepared_models_dir
+from i3d.files.checksums import crc32c
+from i3d.files.whole import private_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,16 +14,16 @@ import numpy as np
 
 from i3d.engines.base import Clip, ModelContract, Pixels, Precision, StepLogits
 from i3d.engines.input_range import choose_input_range
-from i3d.engines.signatures import read_signature
-from i3d.engines.tf_graph import (
+from i3d.engines.saved_model import read_signature
+from i3d.engines.tensorflow_graph import (
     before_softmax,
     find_step_logits,
     find_temporal_field,
     rescales_pixels,
 )
-from i3d.engines.tf_import import first_line, import_tensorflow
+from i3d.engines.tensorflow_import import first_line, import_tensorflow
 from i3d.errors import EngineError, ModelLoadError
-from i3d.transforms import scale_pixels
+from i3d.video.frames import scale_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,24 +6,24 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.download import shown
-from i3d.fingerprints import published
-from i3d.report.escaping import encodable, printable
+from i3d.files.download.attempts import shown
+from i3d.models.deepmind import published
+from i3d.report.text import encodable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from i3d.catalog import ModelSpec
-    from i3d.doctor import Check
-    from i3d.sources import LocalModel
-    from i3d.sources.description import GraphFacts, ModelState
-    from i3d.sources.inspection import Weights
-    from i3d.verification import KnownAnswers, SampleComparison, Verification
+    from i3d.models.catalog import ModelSpec
+    from i3d.models.find import LocalModel
+    from i3d.models.info import GraphFacts, ModelState
+    from i3d.models.inspect import Weights
+    from i3d.models.known_answers import KnownAnswers
+    from i3d.models.sample import SampleComparison
+    from i3d.models.verify import Verification
 
 LIST_SCHEMA = "i3d.models/1"
 INFO_SCHEMA = "i3d.model-info/1"
 VERIFICATION_SCHEMA = "i3d.verification/1"
-DOCTOR_SCHEMA = "i3d.doctor/1"
 
 _MARGIN = 16
 
@@ -348,32 +348,6 @@ def _sample_as_dict(sample: SampleComparison) -> dict[str, Any]:
                 "probability": row.probability,
             }
             for row in sample.rows
-        ],
-    }
-
-
-def check_as_text(check: Check) -> str:
-    """One line for a check, and one for what to do where something is wrong."""
-    line = f"{check.status:<8} {check.name:<32} {printable(check.detail)}\n"
-    if check.hint is not None and check.status != "ok":
-        line += f"{'':<42}{printable(check.hint)}\n"
-    return line
-
-
-def checks_as_dict(checks: Iterable[Check], *, works: bool) -> dict[str, Any]:
-    """All checks as plain data."""
-    return {
-        "schema": DOCTOR_SCHEMA,
-        "i3d_version": __version__,
-        "works": works,
-        "checks": [
-            {
-                "name": check.name,
-                "status": check.status,
-                "detail": encodable(check.detail),
-                "hint": None if check.hint is None else encodable(check.hint),
-            }
-            for check in checks
         ],
     }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from i3d.report.escaping import encodable
+from i3d.report.text import encodable
 
 if TYPE_CHECKING:
-    from i3d.results import Prediction, Timeline
+    from i3d.analysis.results import Prediction, Timeline
 
 
 def provenance_as_dict(result: Prediction | Timeline) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from i3d import __version__
-from i3d.report.as_table import percent
 from i3d.report.clock import clock
-from i3d.report.escaping import encodable, printable
+from i3d.report.table import percent
+from i3d.report.text import encodable, printable
 
 if TYPE_CHECKING:
-    from i3d.search import Search
+    from i3d.analysis.search import Search
 
 
 def search_as_text(search: Search) -> str:

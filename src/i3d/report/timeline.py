@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from i3d.analysis.results import Timeline
     from i3d.errors import I3DError
-    from i3d.report.as_table import TableStyle
-    from i3d.results import Timeline
+    from i3d.report.table import TableStyle
 
 TIMELINE_FORMATS = ("table", "json", "csv", "vtt", "srt")
 
@@ -30,8 +30,8 @@ def render_timeline(timeline: Timeline, format_name: str, style: TableStyle | No
         ValueError: There is no such format.
     """
     if format_name == "table":
-        from i3d.report.as_table import TableStyle
-        from i3d.report.timeline_table import render_table
+        from i3d.report.chart import render_table
+        from i3d.report.table import TableStyle
 
         return render_table(timeline, style or TableStyle())
     if format_name == "json":
@@ -43,7 +43,7 @@ def render_timeline(timeline: Timeline, format_name: str, style: TableStyle | No
 
         return render_csv(timeline)
     if format_name in ("vtt", "srt"):
-        from i3d.report.timeline_subtitles import render_srt, render_vtt
+        from i3d.report.subtitles import render_srt, render_vtt
 
         return render_vtt(timeline) if format_name == "vtt" else render_srt(timeline)
     raise ValueError(f"unknown format {format_name!r}")

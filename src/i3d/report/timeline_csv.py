@@ -6,12 +6,12 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from i3d.report.escaping import encodable
+from i3d.report.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.results import Timeline
+    from i3d.analysis.results import Timeline
 
 COLUMNS = (
     "video",

@@ -9,13 +9,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.report.as_json import error_as_dict
-from i3d.report.escaping import encodable
+from i3d.report.jsons import error_as_dict
 from i3d.report.provenance import provenance_as_dict
+from i3d.report.text import encodable
 
 if TYPE_CHECKING:
+    from i3d.analysis.results import Segment, Timeline, TimelineSettings
     from i3d.errors import I3DError
-    from i3d.results import Segment, Timeline, TimelineSettings
 
 TIMELINE_SCHEMA = "i3d.timeline/1"
 

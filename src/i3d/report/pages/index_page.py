@@ -11,14 +11,14 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from i3d.report.as_table import percent
-from i3d.report.escaping import printable
 from i3d.report.pages.documents import render_document
+from i3d.report.table import percent
+from i3d.report.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.results import FoundResults, ResultRow
+    from i3d.report.reading_rows import FoundResults, ResultRow
 
 MAX_VIDEOS = 200_000
 """Videos in a page. With five labels each they make 16 MB, which Chromium opens in 1.3 s on the
@@ -38,7 +38,7 @@ _MICRO = 1_000_000
 
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\[^\\]+\\[^\\]+\\")
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
-"""How results write a byte of a name that is not UTF-8, see `i3d.report.escaping.encodable`."""
+"""How results write a byte of a name that is not UTF-8, see `i3d.report.text.encodable`."""
 
 
 def render_index(found: FoundResults, *, source: str, folder: Path | None) -> str:

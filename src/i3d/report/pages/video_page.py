@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.report.as_table import facts, percent, truth_text
 from i3d.report.clock import clock
-from i3d.report.escaping import printable
 from i3d.report.pages.documents import data_url, render_document
 from i3d.report.provenance import provenance_as_dict
+from i3d.report.table import facts, percent, truth_text
+from i3d.report.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from i3d.page_media import Playable, Still
-    from i3d.results import ModelInfo, Prediction, Segment, Timeline
+    from i3d.analysis.results import Prediction, Segment, Timeline
+    from i3d.models.records import ModelInfo
+    from i3d.pictures.stills import Playable, Still
 
 MAX_VALUES = 400_000
 """Scores of all labels together that a page holds, in two bytes each: a megabyte of text. That is

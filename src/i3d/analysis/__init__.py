@@ -1,0 +1,1 @@
+"""What a model says of videos: scores, predictions, timelines."""

@@ -1,0 +1,1 @@
+"""Data sets, and how well a model does on them."""

@@ -1,0 +1,226 @@
+"""Lists of UCF101's clips as text: tables for people, names, JSON, CSV.
+
+The JSON schema is described in docs/json.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from i3d import __version__
+from i3d.datasets.ucf101.names import SPLITS
+from i3d.report.text import encodable, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from i3d.datasets.ucf101.data import Category, Index
+    from i3d.datasets.ucf101.names import Clip, LocalClip
+
+LIST_SCHEMA = "i3d.ucf101/1"
+
+CSV_COLUMNS = (
+    "name",
+    "category",
+    "category_number",
+    "group",
+    "number",
+    "split1",
+    "split2",
+    "split3",
+    "kinetics_label",
+    "relation",
+    "path",
+    "num_frames_from_header",
+)
+
+_SPLIT_NAMES = tuple(map(str, SPLITS))
+"""What the JSON calls the splits: keys of its objects are text."""
+
+_NUM_SAMPLES = 2
+"""File names shown for each category, where the terminal is wide enough; as in the tutorial."""
+
+
+def clips_as_table(
+    index: Index, clips: Sequence[Clip], local: Mapping[Clip, LocalClip], *, width: int = 80
+) -> str:
+    """Lay clips out for people: a line for each clip, or for each category if they are of several.
+
+    Args:
+        index: The index that the clips are from.
+        clips: The clips.
+        local: Those that are on this machine.
+        width: Columns of the terminal. Names are not cut: narrow ones get fewer samples.
+    """
+    by_category = _by_category(clips)
+    if len(by_category) == 1:
+        ((name, members),) = by_category.items()
+        text = f"{_clip_rows(members, local)}\n{_labels_sentence(index.category(name))}\n"
+    else:
+        text = _category_rows(by_category, width)
+    return f"{text}Found {videos(len(clips))} in {_categories(len(by_category))}.\n"
+
+
+def names_as_text(clips: Iterable[Clip]) -> str:
+    """File names (`v_..._g01_c01.avi`), one a line."""
+    return "".join(f"{clip.file_name}\n" for clip in clips)
+
+
+def clips_as_json(index: Index, clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
+    """A JSON document of the clips and their categories, each clip on one line.
+
+    Args:
+        index: The index that the clips are from.
+        clips: The clips.
+        local: Those that are on this machine.
+    """
+    import json
+
+    head: dict[str, Any] = {
+        "schema": LIST_SCHEMA,
+        "i3d_version": __version__,
+        "num_clips": len(clips),
+        "categories": [
+            _category_as_dict(index.category(name), len(members))
+            for name, members in _by_category(clips).items()
+        ],
+    }
+    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    rows = ",\n    ".join(encode(_clip_as_dict(clip, local.get(clip))) for clip in clips)
+    # Put together by hand, for a clip on one line: indented by `json`, all clips take three times
+    # as long, and 173,000 lines.
+    opened = json.dumps(head, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
+    return f'{opened},\n  "clips": [{f"{chr(10)}    {rows}{chr(10)}  " if rows else ""}]\n}}\n'
+
+
+def clips_as_csv(index: Index, clips: Iterable[Clip], local: Mapping[Clip, LocalClip]) -> str:
+    """A header and a row for each clip (RFC 4180 quoting, LF line ends).
+
+    Args:
+        index: The index that the clips are from.
+        clips: The clips.
+        local: Those that are on this machine.
+    """
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    categories = {category.name: category for category in index.categories}
+    for clip in clips:
+        category, here = categories[clip.category], local.get(clip)
+        best = category.labels[0] if category.labels else None
+        writer.writerow(
+            (
+                clip.file_name.removesuffix(".avi"),
+                clip.category,
+                category.number,
+                clip.group,
+                clip.number,
+                *clip.subsets,
+                None if best is None else best.label,
+                None if best is None else best.relation,
+                None if here is None else encodable(str(here.path)),
+                None if here is None else here.num_frames_from_header,
+            )
+        )
+    return text.getvalue()
+
+
+def videos(count: int) -> str:
+    """A number of videos in words: `1 video`, `167 videos`."""
+    return f"{count} video{'' if count == 1 else 's'}"
+
+
+def _categories(count: int) -> str:
+    return f"{count} categor{'y' if count == 1 else 'ies'}"
+
+
+def _by_category(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
+    """The clips of each category, in the order in which the categories come first."""
+    found: dict[str, list[Clip]] = {}
+    for clip in clips:
+        found.setdefault(clip.category, []).append(clip)
+    return found
+
+
+def _category_rows(by_category: Mapping[str, Sequence[Clip]], width: int) -> str:
+    name_width = max(map(len, by_category), default=0)
+    counts = {name: videos(len(members)) for name, members in by_category.items()}
+    digits = max((len(count.split()[0]) for count in counts.values()), default=0)
+    lines = []
+    for name, members in by_category.items():
+        count = counts[name].rjust(digits + len(counts[name].lstrip("0123456789")))
+        start = f"{printable(name):<{name_width}}  {count}"
+        lines.append(start + _samples(members, width - len(start)))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _samples(clips: Sequence[Clip], width: int) -> str:
+    """The first file names of a category in brackets, as many as there is room for."""
+    for shown in range(min(_NUM_SAMPLES, len(clips)), 0, -1):
+        names = [printable(clip.file_name) for clip in clips[:shown]]
+        text = f" ({', '.join(names + ['...'] * (shown < len(clips)))})"
+        if len(text) <= width:
+            return text
+    return ""
+
+
+def _clip_rows(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
+    rows = [("clip", "group", *(f"split {split}" for split in SPLITS), "frames", "fetched")]
+    for clip in clips:
+        here = local.get(clip)
+        frames = None if here is None else here.num_frames_from_header
+        rows.append(
+            (
+                printable(clip.name),
+                str(clip.group),
+                *(subset or "-" for subset in clip.subsets),
+                "-" if frames is None else str(frames),
+                "no" if here is None else "yes",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    numbers = (1, len(rows[0]) - 2)  # columns that are aligned on the right
+    return "".join(
+        "  ".join(
+            f"{text:{'>' if column in numbers else '<'}{widths[column]}}"
+            for column, text in enumerate(row)
+        ).rstrip()
+        + "\n"
+        for row in rows
+    )
+
+
+def _labels_sentence(category: Category) -> str:
+    if category.number is None:
+        return "Which labels of Kinetics-400 fit it is not known."
+    if not category.labels:
+        return "Kinetics-400 has no label for it."
+    labels = ", ".join(f"{fitting.label} ({fitting.relation})" for fitting in category.labels)
+    return f"Kinetics-400: {labels}"
+
+
+def _category_as_dict(category: Category, num_clips: int) -> dict[str, Any]:
+    return {
+        "name": encodable(category.name),
+        "number": category.number,
+        "num_clips": num_clips,
+        "labels": [
+            {"label": fitting.label, "relation": fitting.relation} for fitting in category.labels
+        ],
+    }
+
+
+def _clip_as_dict(clip: Clip, here: LocalClip | None) -> dict[str, Any]:
+    subsets = clip.subsets
+    return {
+        "name": encodable(clip.name),
+        "category": encodable(clip.category),
+        "group": clip.group,
+        "number": clip.number,
+        "splits": None if None in subsets else dict(zip(_SPLIT_NAMES, subsets, strict=True)),
+        "path": None if here is None else encodable(str(here.path)),
+        "num_frames_from_header": None if here is None else here.num_frames_from_header,
+    }

@@ -1,0 +1,1 @@
+"""Files as such: on the disk, from the network, in archives."""

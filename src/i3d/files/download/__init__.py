@@ -1,0 +1,1 @@
+"""From a web address to a verified file. Knows no model and no dataset."""

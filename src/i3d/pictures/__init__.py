@@ -1,0 +1,1 @@
+"""Pictures for people: previews, stills, annotated videos."""

@@ -1,0 +1,278 @@
+"""Pictures and sound to a video that browsers play: H.264 and AAC in MP4.
+
+The only importer of PyAV, which brings FFmpeg along.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import PictureType
+
+from i3d.errors import OutputError
+from i3d.pictures.colours import TRUE_RGB, colours_of, to_yuv420
+from i3d.pictures.sound import Sound, open_sound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from av.packet import Packet
+    from typing_extensions import Self
+
+__all__ = ["VideoWriter"]
+
+TICKS = 90_000
+"""Ticks of the clock per second: MPEG's, in which 24, 25, 30 and 30000/1001 frames a second have
+whole numbers, and whole milliseconds, too."""
+
+KEYFRAME_SECONDS = 2.0
+"""A picture that stands for itself at least so often: a click in a player's bar jumps to one."""
+
+_ENCODERS = ("libx264", "h264_videotoolbox", "h264_mf", "libopenh264")
+"""Encoders of H.264, the first that there is. PyAV's wheels bring the first along; builds from
+conda or of a distribution may have to do with a system's own, or with none."""
+
+_X264_OPTIONS = {
+    "preset": "veryfast",
+    "crf": "20",
+    # No picture waits for a later one: each is shown in the order it is stored in, and no player
+    # has to know edit lists.
+    "bf": "0",
+    "forced-idr": "1",
+}
+
+_BITS_PER_PIXEL = 0.15
+"""What the other encoders may spend, at 25 frames a second: they know no constant quality."""
+
+_MAX_THREADS = 8
+"""Each thread of an encoder keeps pictures, of 12 MB in 4K."""
+
+
+class VideoWriter:
+    """Writes a video, picture by picture, in bounded memory.
+
+        with VideoWriter("out.mp4", 640, 360, audio_from="clip.avi") as writer:
+            writer.write(image, 0.0)
+            writer.write(image, 0.04)
+            writer.finish(0.08)
+
+    A block that ends without `finish` leaves no file.
+
+    Args:
+        path: The file, MP4 whatever it is called. One that was there is overwritten.
+        width: Of the pictures in pixels. Where it is odd the last column is repeated, for H.264's
+            colours come in blocks of 2 x 2 pixels; players show it.
+        height: Of the pictures, in the same way.
+        audio_from: A video whose first sound track is kept, one that `i3d.video.reader.VideoReader`
+            has accepted. AAC and MP3 are copied as they are, everything else is encoded as AAC.
+            `sound` and `sound_problem` say what became of it.
+        start_seconds: The moment of that video that is the new video's 0, since its first picture.
+        end_seconds: The moment of that video behind which no sound is kept; the end of the new
+            video cuts it, too.
+        colours_from: The video whose pictures these are, as `i3d.video.reader.VideoReader` gives
+            them (but in RGB): see `i3d.pictures.colours.colours_of`. None where RGB means what it
+            says.
+
+    Raises:
+        OutputError: The file can't be written, or this PyAV has no encoder of H.264.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        width: int,
+        height: int,
+        *,
+        audio_from: str | None = None,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        colours_from: str | None = None,
+    ) -> None:
+        if width < 1 or height < 1:
+            raise ValueError(f"a picture has at least one pixel, not {width} x {height}")
+        # An absolute path is never taken for a protocol ("concat:") or an option.
+        self._path = Path(path).absolute()
+        self._size = (height, width)
+        self._even = np.empty((height + height % 2, width + width % 2, 3), np.uint8)
+        self._colours = TRUE_RGB if colours_from is None else colours_of(colours_from)
+        self._waiting: Packet[Any] | None = None
+        self._last_tick = -1
+        self._last_keyframe = -1
+        self._is_finished = False
+        self.sound: Sound | None = None
+        """The sound that is written along; None for none."""
+        self.sound_problem: str | None = None
+        """Why the sound is not kept, as a clause; None where it is, and where there is none."""
+        with self._told():
+            self._container = av.open(
+                str(self._path), "w", format="mp4", options={"movflags": "+faststart"}
+            )
+        try:
+            with self._told():
+                self._stream = self._open_encoder()
+            if audio_from is not None:
+                self.sound, self.sound_problem = open_sound(
+                    audio_from, self._container, start_seconds, end_seconds
+                )
+            with self._told():
+                self._container.start_encoding()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def write(self, image: npt.NDArray[np.uint8], seconds: float) -> None:
+        """Add a picture.
+
+        Args:
+            image: (height, width, 3) uint8 RGB, of the video's size; not kept.
+            seconds: When it is shown. Times grow; the first picture is shown from 0 on, whatever
+                its time.
+
+        Raises:
+            OutputError: The encoder failed, or the disk is full.
+            ValueError: The picture has another size.
+        """
+        if image.shape[:2] != self._size:
+            raise ValueError(f"a picture of {self._size} pixels, not {image.shape[:2]}")
+        tick = max(round(seconds * TICKS), self._last_tick + 1) if self._last_tick >= 0 else 0
+        planes = to_yuv420(self._made_even(image), is_bt601=self._colours.uses_bt601)
+        with self._told():
+            picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            picture.pts = tick
+            picture.time_base = Fraction(1, TICKS)
+            if self._last_keyframe < 0 or tick - self._last_keyframe >= KEYFRAME_SECONDS * TICKS:
+                picture.pict_type = PictureType.I
+                self._last_keyframe = tick
+            if self.sound is not None:
+                self.sound.write_until(tick / TICKS)
+            for packet in self._stream.encode(picture):
+                self._mux(packet)
+        self._last_tick = tick
+
+    def finish(self, end_seconds: float) -> None:
+        """Write what is left: then the file is whole.
+
+        Args:
+            end_seconds: When the last picture ends, and with it the sound.
+
+        Raises:
+            OutputError: The encoder failed, or the disk is full.
+            RuntimeError: No picture was written.
+        """
+        if self._last_tick < 0:
+            raise RuntimeError("a video has at least one picture")
+        end = max(round(end_seconds * TICKS), self._last_tick + 1)
+        with self._told():
+            if self.sound is not None:
+                self.sound.finish(end / TICKS)
+            for packet in self._stream.encode(None):
+                self._mux(packet)
+            if self._waiting is not None:
+                self._waiting.duration = end - (self._waiting.pts or 0)
+                self._container.mux(self._waiting)
+            self._container.close()
+        self._is_finished = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.sound is not None:
+            self.sound.close()
+        if not self._is_finished:
+            self._abandon()
+
+    def _open_encoder(self) -> Any:
+        """Add a track for the first encoder that works."""
+        problems = []
+        for name in _ENCODERS:
+            try:
+                trial = av.CodecContext.create(name, "w")
+                self._set_up(trial, name)
+                trial.open()
+            except av.codec.codec.UnknownCodecError:
+                continue
+            except av.FFmpegError as error:  # such as a system's own, which may want a GPU
+                problems.append(f"{name}: {error.strerror}")
+                continue
+            stream: Any = self._container.add_stream(name, rate=25)
+            self._set_up(stream.codec_context, name)
+            return stream
+        raise OutputError(
+            "No video can be written: this PyAV has no encoder of H.264.",
+            hint="Install the one of PyPI: pip install --force-reinstall av",
+            details=tuple(problems),
+        )
+
+    def _set_up(self, context: Any, name: str) -> None:
+        context.height, context.width = self._even.shape[:2]
+        context.pix_fmt = "yuv420p"
+        context.time_base = Fraction(1, TICKS)
+        context.framerate = Fraction(25)
+        context.thread_count = min(os.cpu_count() or 1, _MAX_THREADS)
+        context.color_range = 1  # 16 to 235, what every player expects
+        context.colorspace = self._colours.matrix
+        context.color_primaries = self._colours.primaries
+        context.color_trc = self._colours.transfer
+        if name == "libx264":
+            context.options = _X264_OPTIONS
+        else:
+            context.bit_rate = round(context.width * context.height * 25 * _BITS_PER_PIXEL)
+
+    def _made_even(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        height, width = self._size
+        if self._even.shape == image.shape:
+            return np.ascontiguousarray(image)
+        self._even[:height, :width] = image
+        self._even[:height, width:] = image[:, -1:]
+        self._even[height:] = self._even[height - 1 : height]
+        return self._even
+
+    def _mux(self, packet: Packet[Any]) -> None:
+        """Write a packet when the next one is there: then its duration is known."""
+        if self._waiting is not None:
+            self._waiting.duration = (packet.pts or 0) - (self._waiting.pts or 0)
+            self._container.mux(self._waiting)
+        self._waiting = packet
+
+    def _abandon(self) -> None:
+        """Close the file without making it whole, and remove it."""
+        # FFmpeg would copy all that there is once more, to put the index in front of it.
+        with suppress(OSError):
+            os.truncate(self._path, 0)
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
+        with suppress(OSError):
+            self._path.unlink()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what FFmpeg or the system say into a sentence."""
+        try:
+            yield
+        except OutputError:
+            raise
+        except (av.FFmpegError, OSError) as error:
+            reason = error.strerror or str(error)
+            told = OutputError(
+                f"The video {self._path} cannot be written: {reason}.",
+                hint="Make room on the disk."
+                if error.errno == errno.ENOSPC
+                else "Write to another place.",
+            )
+            told.errno, told.strerror = error.errno, reason  # for who puts it in other words
+            raise told from error

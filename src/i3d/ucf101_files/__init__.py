@@ -1,1 +1,0 @@
-"""UCF101's clips as files: fetched when they are needed, checked, and kept."""
