@@ -282,6 +282,7 @@ def test_json_says_what_was_measured_and_with_what(one: Evaluation) -> None:
         "source": "folder",
         "weights": None,
         "checkpoint": None,
+        "unofficial": False,
     }
     assert evaluation["recipe"] == {
         "name": "standard",

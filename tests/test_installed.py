@@ -371,7 +371,7 @@ def test_where_mending_fails_the_error_says_what_was_damaged(
     with pytest.raises(TransferError) as caught:
         find_model(NAME)
     assert caught.value.details[0] == f"The one in {directory} is damaged: {DATA} is missing."
-    assert len(caught.value.details) == 7
+    assert len(caught.value.details) == 8
     assert find_installed(NAME).directory == directory, "it is left as it was"
 
 
