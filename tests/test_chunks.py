@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from i3d.analysis.chunks import StepGrid, even_edges
-from i3d.engines.field import Window
+from i3d.engines.graphs import Window
 
 I3D = StepGrid(receptive_field=107, stride=8, padding=44)
 CAMERA_MOTION = StepGrid(receptive_field=36, stride=8, padding=8)
@@ -56,8 +56,7 @@ def grid_of(layers: list[Layer]) -> StepGrid:
     window = Window(0, 0, 1)
     for layer in layers:
         window = window.slide(len(layer.weights), layer.stride, is_same=layer.is_same)
-    field = window.field
-    return StepGrid(field.receptive_field, field.stride, field.padding)
+    return StepGrid(window.last - window.first + 1, window.stride, max(-window.first, 0))
 
 
 def in_chunks(

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from i3d.cli.main import cli
 from i3d.engines.base import ModelContract
-from i3d.engines.prepared import Prepared, keep_prepared
+from i3d.engines.prepared import keep_prepared
 from i3d.files.cache import models_dir, prepared_models_dir
 from i3d.models.catalog import CATALOG, DEFAULT_MODEL
 from i3d.models.local_caches import kagglehub_cache_folder, tfhub_cache_folder
@@ -457,7 +457,7 @@ def test_what_was_prepared_of_a_model_goes_with_it(installed: InstalledModel) ->
         graph.with_suffix(".bin").write_bytes(b"numbers")
 
     for name in (fingerprint(installed.record.files), "sha256:of another model"):
-        keep_prepared(name, "1.0", Prepared(contract, agrees=True), write)
+        keep_prepared(name, "1.0", contract, write)
     assert len(list(prepared_models_dir().iterdir())) == 2
     assert i3d_model("remove", DEFAULT_MODEL).exit_code == 0
     assert len(list(prepared_models_dir().iterdir())) == 1

@@ -18,8 +18,7 @@ import numpy as np
 import pytest
 
 from i3d.engines.choose import load_engine
-from i3d.engines.field import TemporalField
-from i3d.engines.tensorflow_graph import find_temporal_field
+from i3d.engines.graphs import _Graph, tensor_of
 from i3d.errors import EngineNotInstalledError, ModelLoadError
 
 import module_forms as forms
@@ -49,8 +48,11 @@ class Built:
     steps: Any
 
     @property
-    def field(self) -> TemporalField | None:
-        return find_temporal_field(self.pixels, self.steps)
+    def field(self) -> tuple[int, int, int] | None:
+        """Number of frames that a step depends on, from one step to the next, before the first."""
+        graph = _Graph(self.graph.as_graph_def(add_shapes=True).SerializeToString())
+        window = graph.window(tensor_of(self.pixels.name), tensor_of(self.steps.name))
+        return window and (window.last - window.first + 1, window.stride, max(-window.first, 0))
 
 
 def build(layers: Callable[[Any], Any]) -> Built:
@@ -88,7 +90,7 @@ def test_the_receptive_field_is_the_frames_that_a_step_depends_on(
     seen = frames_seen(built, num_frames=64)
     middle = len(seen) // 2
     first, last = seen[middle][0], seen[middle][-1]
-    assert built.field == TemporalField(receptive_field, stride, middle * stride - first)
+    assert built.field == (receptive_field, stride, middle * stride - first)
     assert last - first + 1 == receptive_field
     assert (seen[middle + 1][0], seen[middle + 1][-1]) == (first + stride, last + stride)
 
@@ -111,7 +113,7 @@ def test_what_does_not_lead_to_the_steps_need_not_be_understood() -> None:
         net = forms.convolved(pixels, "a", 3, "SAME", 2, 1)
         return net * tf.cast(tf.shape(every_second)[1], tf.float32)
 
-    assert build(layers).field == TemporalField(3, 2, 0)
+    assert build(layers).field == (3, 2, 0)
 
 
 def test_steps_that_do_not_depend_on_the_pixels_have_no_receptive_field() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from i3d.engines.threads import thread_limit
+from i3d.engines.openvino_model import thread_limit
 
 NUM_CPUS = 8
 

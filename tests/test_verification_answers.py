@@ -198,7 +198,7 @@ def test_the_real_module_fed_0_to_1_is_found_out(
     real_module: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "i3d.engines.openvino_model.choose_input_range", lambda **_: ((0.0, 1.0), "a mistake")
+        "i3d.engines.graphs.choose_input_range", lambda **_: ((0.0, 1.0), "a mistake")
     )
     found = verify_model(str(real_module))
     assert "in 30 frames fed [0, 1]" in str(found.problem)

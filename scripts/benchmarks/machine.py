@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from i3d.engines.threads import thread_limit
+from i3d.engines.openvino_model import thread_limit
 
 _PACKAGES = ("numpy", "opencv-python-headless", "openvino", "tensorflow", "tensorflow-hub")
 

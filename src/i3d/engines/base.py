@@ -8,6 +8,8 @@ from typing import Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from i3d.errors import EngineError
+
 Clip: TypeAlias = npt.NDArray[np.uint8]
 """(T, height, width, 3) uint8 RGB."""
 
@@ -120,6 +122,14 @@ class Engine(Protocol):
         Raises:
             EngineError: The engine could not run the model on these pixels.
         """
+
+
+def too_short(num_frames: int) -> EngineError:
+    """The error about a clip that gives no step at all."""
+    return EngineError(
+        f"A clip of {num_frames} frames is too short for the model: it gives no output.",
+        hint="Use more frames: I3D needs 9.",
+    )
 
 
 def describe_engine(engine: Engine) -> EngineInfo:

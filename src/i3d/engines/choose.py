@@ -145,8 +145,9 @@ def _load_best(
     else:
         if engine.agrees is None and not is_known:
             with progress.task("comparing OpenVINO with TensorFlow, once for this model"):
-                agrees = _agrees(model_dir, engine.contract.size or _COMPARED_SIZE)
-            engine.keep(fingerprint, agrees=agrees)
+                engine.agrees = _agrees(model_dir, engine.contract.size or _COMPARED_SIZE)
+            if fingerprint is not None:
+                _module("openvino").keep_agreement(fingerprint(), agrees=engine.agrees)
         if is_known or engine.agrees:
             loaded: Engine = engine
             return loaded

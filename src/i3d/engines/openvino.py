@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.engines.openvino_model import convert, reason_of, unsupported
-from i3d.engines.prepared import Prepared, keep_prepared, keep_verdict, open_prepared
-from i3d.engines.saved_model import read_signature
-from i3d.engines.threads import thread_limit
+from i3d.engines.base import too_short
+from i3d.engines.graphs import read_model
+from i3d.engines.openvino_model import convert, reason_of, thread_limit, unsupported
+from i3d.engines.prepared import keep_prepared, keep_verdict, open_prepared
 from i3d.errors import EngineError, EngineNotInstalledError
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class OpenVINOEngine:
         model: `openvino.Model` from float32 pixels (1, T, height, width, 3) to step logits.
         contract: What the model wants.
         precision: The arithmetic.
-        agrees: Whether its numbers are TensorFlow's; None where nobody has looked yet.
-        is_kept: It was read from what was kept.
+        agrees: Whether its numbers are TensorFlow's; None where they were not compared yet.
     """
 
     name = "openvino"
@@ -60,15 +59,12 @@ class OpenVINOEngine:
         model: Any,
         contract: ModelContract,
         precision: Precision,
-        *,
         agrees: bool | None = None,
-        is_kept: bool = False,
     ) -> None:
         self.contract = contract
         self.agrees = agrees
         self.version = version()
         self.precision = precision
-        self._is_kept = is_kept
         self._ov = openvino
         self._model = model
         self._lock = threading.Lock()  # one clip at a time: it has all the cores
@@ -84,29 +80,10 @@ class OpenVINOEngine:
         """Run the model on pixels as it wants them; see `i3d.engines.base.Engine.run`."""
         return self._run(np.asarray(pixels, dtype=np.float32), [])
 
-    def keep(self, fingerprint: Callable[[], str] | None, *, agrees: bool | None = None) -> None:
-        """Keep the model in OpenVINO's own format, which is read faster; in vain is no harm.
-
-        Args:
-            fingerprint: Gives the SHA-256 over the model's files; None to keep nothing.
-            agrees: Whether its numbers are TensorFlow's.
-        """
-        self.agrees = agrees
-        if fingerprint is None:
-            return
-        version, prepared = str(self._ov.__version__), Prepared(self.contract, agrees)
-        if self._is_kept:  # its files may be mapped into memory, and stay
-            keep_verdict(fingerprint(), version, prepared)
-        else:
-            keep_prepared(
-                fingerprint(), version, prepared, lambda path: _save(self._ov, self._model, path)
-            )
-        self._is_kept = True
-
     def _run(self, frames: Clip | Pixels, scaling: list[np.float32]) -> StepLogits:
         num_frames, height, width, _ = frames.shape
         if num_frames == 0:
-            raise _too_short(num_frames)
+            raise too_short(num_frames)
         size = self.contract.size
         if size is not None and (height, width) != (size, size):  # OpenVINO might still run on it
             raise EngineError(
@@ -128,7 +105,7 @@ class OpenVINOEngine:
             except (RuntimeError, MemoryError) as error:
                 self._compiled = None
                 if _is_too_short(error):
-                    raise _too_short(num_frames) from error
+                    raise too_short(num_frames) from error
                 if _is_out_of_memory(error):
                     raise EngineError(
                         f"A clip of {num_frames} frames does not fit into memory.",
@@ -145,7 +122,7 @@ class OpenVINOEngine:
                 self._compiled = None
                 raise
         if logits.size == 0:
-            raise _too_short(num_frames)
+            raise too_short(num_frames)
         return logits.reshape(-1, self.contract.num_labels)
 
     def _request(self, frames: Clip | Pixels) -> Any:
@@ -169,6 +146,16 @@ def version() -> str:
         EngineNotInstalledError: OpenVINO can't be imported.
     """
     return str(import_openvino().__version__).split("-", maxsplit=1)[0]
+
+
+def keep_agreement(fingerprint: str, *, agrees: bool) -> None:
+    """Keep whether OpenVINO gives TensorFlow's numbers for a model.
+
+    Args:
+        fingerprint: The SHA-256 over the model's files.
+        agrees: Whether it does.
+    """
+    keep_verdict(fingerprint, str(import_openvino().__version__), agrees=agrees)
 
 
 def load(
@@ -195,28 +182,22 @@ def load(
         EngineError: This machine has no such precision.
     """
     ov = import_openvino()
-    signature = read_signature(model_dir)
     _check_precision(ov, precision)
-    kept = None if fingerprint is None else open_prepared(fingerprint(), str(ov.__version__))
+    version = str(ov.__version__)
+    kept = None if fingerprint is None else open_prepared(fingerprint(), version)
     if kept is not None:
-        path, prepared = kept
         with suppress(RuntimeError, UnicodeError):  # it is no graph: made again
-            return OpenVINOEngine(
-                ov,
-                _core(ov).read_model(path),
-                prepared.contract,
-                precision,
-                agrees=prepared.agrees,
-                is_kept=True,
-            )
+            model = _core(ov).read_model(kept.graph)
+            return OpenVINOEngine(ov, model, kept.contract, precision, kept.agrees)
+    found = read_model(model_dir)
     with unsupported(model_dir):
-        model, contract = convert(ov, model_dir, signature)
+        model = convert(ov, model_dir, found)
         if not is_known:
             # What OpenVINO can read it can't always run: now there is another engine to take.
             _core(ov).compile_model(model, "CPU", _settings("float32"))
-    engine = OpenVINOEngine(ov, model, contract, precision)
-    engine.keep(fingerprint)
-    return engine
+    if fingerprint is not None:
+        keep_prepared(fingerprint(), version, found.contract, lambda path: _save(ov, model, path))
+    return OpenVINOEngine(ov, model, found.contract, precision)
 
 
 def import_openvino() -> Any:
@@ -300,13 +281,6 @@ def _wait(request: Any) -> None:
     """Wait for the end of a run, so that Ctrl-C gets through."""
     while not request.wait_for(_POLL_MILLISECONDS):
         pass
-
-
-def _too_short(num_frames: int) -> EngineError:
-    return EngineError(
-        f"A clip of {num_frames} frames is too short for the model: it gives no output.",
-        hint="Use more frames: I3D needs 9.",
-    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Models that OpenVINO has read once, kept in the cache so that the next run need not convert them.
+"""Models that OpenVINO has converted, kept in the cache so that the next run starts faster.
 
 A graph in OpenVINO's own format is read in a tenth of the time of a SavedModel. What is kept only
 saves time: it is made again where it is missing, damaged, or of another version.
@@ -7,14 +7,15 @@ saves time: it is made again where it is missing, damaged, or of another version
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from i3d.engines.base import ModelContract
+import msgspec
+
+from i3d.engines.base import ModelContract  # noqa: TC001  (msgspec reads it)
 from i3d.files.cache import prepared_models_dir
 from i3d.files.checksums import crc32c
 from i3d.files.whole import private_folder, write_whole
@@ -23,28 +24,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 """Raised when what is kept changes its meaning."""
 
 MOST_KEPT = 8
-"""Least recently used ones go. I3D takes 51 MB."""
+"""The least recently used ones go. I3D takes 51 MB."""
 
 GRAPH = "model.xml"
 _NUMBERS = "model.bin"
 _CONTRACT = "contract.json"
+_AGREES = "agrees.json"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known of a kept model."""
+    """A kept model."""
 
+    graph: Path
+    """Its graph in OpenVINO's format; the numbers lie beside it."""
     contract: ModelContract
-    """What its graph says."""
     agrees: bool | None
-    """Whether OpenVINO's numbers are TensorFlow's; None where nobody has looked yet."""
+    """Whether OpenVINO's numbers are TensorFlow's; None where they were not compared yet."""
 
 
-def open_prepared(fingerprint: str, engine_version: str) -> tuple[Path, Prepared] | None:
+@dataclass(frozen=True)
+class _Description:
+    contract: ModelContract
+    crc32c: dict[str, int]
+    """Of the files, by their names."""
+
+
+def open_prepared(fingerprint: str, engine_version: str) -> Prepared | None:
     """Find a kept model.
 
     Args:
@@ -52,36 +62,31 @@ def open_prepared(fingerprint: str, engine_version: str) -> tuple[Path, Prepared
         engine_version: The version of OpenVINO that reads it.
 
     Returns:
-        Its graph (`model.xml`, the numbers beside it), and what is known of it; None where there
-        is none, or a damaged one.
+        The model; None where there is none, or a damaged one.
     """
     folder = _folder(fingerprint, engine_version)
+    agrees = None
     try:
-        kept = json.loads((folder / _CONTRACT).read_text(encoding="utf-8"))
-        if kept["crc32c"] != _checksums(folder):
+        kept = msgspec.json.decode((folder / _CONTRACT).read_bytes(), type=_Description)
+        if kept.crc32c != _checksums(folder):
             return None
-        values = kept["contract"]
-        contract = ModelContract(**(values | {"input_range": tuple(values["input_range"])}))
-        agrees = kept["agrees"] if isinstance(kept["agrees"], bool) else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return None
-    with suppress(OSError):
         os.utime(folder)  # it was used now
-    return folder / GRAPH, Prepared(contract, agrees)
+    except (OSError, msgspec.MsgspecError, RecursionError):
+        return None
+    with suppress(OSError, msgspec.MsgspecError):
+        agrees = msgspec.json.decode((folder / _AGREES).read_bytes(), type=bool)
+    return Prepared(folder / GRAPH, kept.contract, agrees)
 
 
 def keep_prepared(
-    fingerprint: str,
-    engine_version: str,
-    prepared: Prepared,
-    write: Callable[[Path], None],
+    fingerprint: str, engine_version: str, contract: ModelContract, write: Callable[[Path], None]
 ) -> None:
     """Keep a model, if the cache can be written.
 
     Args:
         fingerprint: The SHA-256 over the model's files.
         engine_version: The version of OpenVINO that reads it.
-        prepared: What is known of it.
+        contract: What its graph says.
         write: Writes the graph to the path that it is given, and its numbers beside it.
     """
     target = _folder(fingerprint, engine_version)
@@ -89,25 +94,20 @@ def keep_prepared(
         made = folder / target.name
         made.mkdir()
         write(made / GRAPH)
-        kept: dict[str, Any] = {**asdict(prepared), "crc32c": _checksums(made)}
-        (made / _CONTRACT).write_text(json.dumps(kept), encoding="utf-8")
+        description = _Description(contract, _checksums(made))
+        (made / _CONTRACT).write_bytes(msgspec.json.encode(description))
         shutil.rmtree(target, ignore_errors=True)  # a damaged one
         made.rename(target)
-        _forget(_by_age(target.parent)[MOST_KEPT:])
+        by_age = sorted(target.parent.glob("[!.]*"), key=lambda path: path.stat().st_mtime)
+        _forget(by_age[:-MOST_KEPT])
 
 
-def keep_verdict(fingerprint: str, engine_version: str, prepared: Prepared) -> None:
-    """Keep what is known of a model by now, beside its graph, if the cache can be written.
-
-    Args:
-        fingerprint: The SHA-256 over the model's files.
-        engine_version: The version of OpenVINO that reads it.
-        prepared: What is known of it.
-    """
-    file = _folder(fingerprint, engine_version) / _CONTRACT
-    with suppress(OSError, ValueError, TypeError):
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        write_whole(file, json.dumps(kept | asdict(prepared)).encode())
+def keep_verdict(fingerprint: str, engine_version: str, *, agrees: bool) -> None:
+    """Keep whether OpenVINO's numbers are TensorFlow's beside a kept model, if there is one."""
+    folder = _folder(fingerprint, engine_version)
+    with suppress(OSError):
+        if folder.is_dir():
+            write_whole(folder / _AGREES, msgspec.json.encode(agrees))
 
 
 def forget_prepared(fingerprint: str) -> None:
@@ -121,16 +121,6 @@ def _forget(folders: list[Path]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _by_age(root: Path) -> list[Path]:
-    """The kept models, the youngest first."""
-    ages = {}
-    for folder in root.iterdir():
-        if not folder.name.startswith("."):
-            with suppress(OSError):
-                ages[folder] = folder.stat().st_mtime
-    return sorted(ages, key=lambda folder: -ages[folder])
-
-
 def _folder(fingerprint: str, engine_version: str) -> Path:
     version = hashlib.sha256(f"{FORMAT} {engine_version}".encode()).hexdigest()[:16]
     return prepared_models_dir() / f"{_digest(fingerprint)}-{version}"
@@ -141,11 +131,4 @@ def _digest(fingerprint: str) -> str:
 
 
 def _checksums(folder: Path) -> dict[str, int]:
-    checksums = {}
-    for name in (GRAPH, _NUMBERS):
-        crc = 0
-        with (folder / name).open("rb") as file:
-            while chunk := file.read(2**20):
-                crc = crc32c(chunk, crc)
-        checksums[name] = crc
-    return checksums
+    return {name: crc32c((folder / name).read_bytes()) for name in (GRAPH, _NUMBERS)}

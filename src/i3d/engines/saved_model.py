@@ -7,10 +7,17 @@ one rule for all engines. The messages are described in TensorFlow's sources
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from i3d.engines.wire_format import GarbledMessageError, as_bytes, as_number, as_text, fields
+from i3d.engines.wire_format import (
+    GarbledMessageError,
+    as_bytes,
+    as_number,
+    as_text,
+    fields,
+    map_entry,
+)
 from i3d.errors import ModelLoadError
 
 if TYPE_CHECKING:
@@ -77,6 +84,8 @@ class VideoSignature:
     """Height and width that the input insists on; None where it takes any."""
     is_tf1: bool
     """The graph is one of TensorFlow 1, which comes whole; those of TensorFlow 2 are functions."""
+    graph: bytes = field(default=b"", repr=False, compare=False)
+    """The graph itself (a GraphDef)."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +99,7 @@ class _MetaGraph:
     tags: frozenset[str]
     signatures: Mapping[str, _Signature]
     is_tf1: bool
+    graph: bytes
 
 
 def dtype_name(number: int) -> str:
@@ -123,6 +133,7 @@ def read_signature(model_dir: Path) -> VideoSignature:
         num_labels=num_labels,
         size=_fixed_size(pixels, model_dir),
         is_tf1=meta_graph.is_tf1,
+        graph=meta_graph.graph,
     )
 
 
@@ -218,10 +229,7 @@ def _read_meta_graph(model_dir: Path) -> _MetaGraph:
             hint="Mend the permissions of its files.",
         ) from error
     except GarbledMessageError as error:
-        raise ModelLoadError(
-            f"The model in {model_dir} cannot be read: its saved_model.pb is damaged ({error}).",
-            hint="The model may be incomplete or damaged: fetch it again.",
-        ) from error
+        raise damaged(model_dir, error) from error
     if is_hub_module:
         found = [meta_graph for meta_graph in found if not meta_graph.tags]
     if len(found) != 1:
@@ -232,22 +240,32 @@ def _read_meta_graph(model_dir: Path) -> _MetaGraph:
     return found[0]
 
 
+def damaged(model_dir: Path, error: Exception) -> ModelLoadError:
+    """The sentence about a damaged saved_model.pb."""
+    return ModelLoadError(
+        f"The model in {model_dir} cannot be read: its saved_model.pb is damaged ({error}).",
+        hint="The model may be incomplete or damaged: fetch it again.",
+    )
+
+
 def _meta_graph(message: bytes) -> _MetaGraph:
     """Read a MetaGraphDef."""
     tags: set[str] = set()
     signatures: dict[str, _Signature] = {}
-    is_tf1 = True
+    is_tf1, graph = True, b""
     for number, value in fields(message):
         if number == 1:
             tags |= {as_text(tag) for field, tag in fields(as_bytes(value)) if field == 4}
+        elif number == 2:
+            graph = as_bytes(value)
         elif number == 5:
-            key, content = _map_entry(as_bytes(value))
+            key, content = map_entry(as_bytes(value))
             # Of these, one initializes the graph, and one trains it.
             if not key.startswith("__saved_model_"):
                 signatures[key] = _signature(content)
         elif number == 7:  # the objects of a module of TensorFlow 2
             is_tf1 = False
-    return _MetaGraph(frozenset(tags), signatures, is_tf1)
+    return _MetaGraph(frozenset(tags), signatures, is_tf1, graph)
 
 
 def _signature(message: bytes) -> _Signature:
@@ -255,36 +273,26 @@ def _signature(message: bytes) -> _Signature:
     tensors: dict[int, dict[str, TensorInfo]] = {1: {}, 2: {}}  # inputs, outputs
     for number, value in fields(message):
         if number in tensors:
-            name, content = _map_entry(as_bytes(value))
+            name, content = map_entry(as_bytes(value))
             tensors[number][name] = _tensor_info(content)
     # A map has no order in the file.
     inputs, outputs = (dict(sorted(named.items())) for named in tensors.values())
     return _Signature(inputs, outputs)
 
 
-def _map_entry(message: bytes) -> tuple[str, bytes]:
-    key, content = "", b""
-    for number, value in fields(message):
-        if number == 1:
-            key = as_text(value)
-        elif number == 2:
-            content = as_bytes(value)
-    return key, content
-
-
 def _tensor_info(message: bytes) -> TensorInfo:
-    name, dtype, shape = "", dtype_name(0), _shape(b"")
+    name, dtype, shape = "", dtype_name(0), read_shape(b"")
     for number, value in fields(message):
         if number == 1:
             name = as_text(value)
         elif number == 2:
             dtype = dtype_name(as_number(value))
         elif number == 3:
-            shape = _shape(as_bytes(value))
+            shape = read_shape(as_bytes(value))
     return TensorInfo(name, dtype, shape)
 
 
-def _shape(message: bytes) -> Shape | None:
+def read_shape(message: bytes) -> Shape | None:
     """Read a TensorShapeProto."""
     sizes: list[int | None] = []
     for number, value in fields(message):

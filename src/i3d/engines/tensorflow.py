@@ -8,21 +8,16 @@ output, as MoViNet is. TensorFlow is imported on the first call, silently: set
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.engines.base import Clip, ModelContract, Pixels, Precision, StepLogits
-from i3d.engines.input_range import choose_input_range
-from i3d.engines.saved_model import read_signature
-from i3d.engines.tensorflow_graph import (
-    before_softmax,
-    find_step_logits,
-    find_temporal_field,
-    rescales_pixels,
-)
-from i3d.engines.tensorflow_import import first_line, import_tensorflow
-from i3d.errors import EngineError, ModelLoadError
+from i3d.engines.base import Clip, ModelContract, Pixels, Precision, StepLogits, too_short
+from i3d.engines.graphs import read_model
+from i3d.errors import EngineError, EngineNotInstalledError, ModelLoadError
 from i3d.video.frames import scale_pixels
 
 if TYPE_CHECKING:
@@ -56,7 +51,7 @@ class TensorFlowEngine:
         tf, _ = import_tensorflow()
         num_frames, height, width, _ = shape
         if num_frames == 0:
-            raise _too_short(num_frames)
+            raise too_short(num_frames)
         try:
             logits = self._function(tf.constant(make_pixels()[np.newaxis])).numpy()
         except tf.errors.ResourceExhaustedError as error:
@@ -73,15 +68,8 @@ class TensorFlowEngine:
         if logits.ndim == 5:  # (1, S, 1, 1, labels)
             logits = logits[:, :, 0, 0]
         if logits.size == 0:
-            raise _too_short(num_frames)
+            raise too_short(num_frames)
         return np.asarray(logits.reshape(-1, logits.shape[-1]), dtype=np.float32)
-
-
-def _too_short(num_frames: int) -> EngineError:
-    return EngineError(
-        f"A clip of {num_frames} frames is too short for the model: it gives no output.",
-        hint="Use more frames: I3D needs 9.",
-    )
 
 
 def version() -> str:
@@ -101,51 +89,89 @@ def load(model_dir: Path) -> TensorFlowEngine:
         ModelLoadError: The directory holds no SavedModel, a damaged one, or one that does not
             turn a video into logits.
     """
-    found = read_signature(model_dir)
+    found = read_model(model_dir)
     tf, hub = import_tensorflow()
     # On newer GPUs TensorFlow rounds to 10 bits by itself, and says so nowhere.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
         module = hub.load(str(model_dir))
-        signatures = dict(module.signatures)
+        signature = module.signatures[found.signature.key]
+        if found.signature.is_tf1:
+            steps = signature.graph.get_tensor_by_name(found.output_tensor)
+            function = signature.prune(signature.inputs[0], steps)
+        else:
+            # The module must stay alive: its variables die with it.
+            def function(clip: Any, _keep: Any = module) -> Any:
+                named = {found.signature.input_name: clip}
+                return signature(**named)[found.signature.output_name]
+
     except Exception as error:  # a damaged model can raise anything
         raise ModelLoadError(
             f"TensorFlow cannot load the model in {model_dir}: {first_line(error)}",
             hint="The model may be incomplete or damaged: fetch it again.",
         ) from error
-    if found.key not in signatures:
-        raise ModelLoadError(
-            f"TensorFlow finds no signature {found.key} in the model in {model_dir}.",
-            hint="The model may be incomplete or damaged: fetch it again.",
-        )
-    signature = signatures[found.key]
-    pixels, output = signature.inputs[0], signature.structured_outputs[found.output_name]
-    steps, field, rescales = None, None, None
-    if found.is_tf1:  # a whole graph; TensorFlow 2 models hide in functions
-        output = before_softmax(output)  # a softmax of probabilities would be a second one
-        steps = find_step_logits(output)
-        rescales = rescales_pixels(pixels)
-        if steps is not None:
-            field = find_temporal_field(pixels, steps)
-    input_range, reason = choose_input_range(is_tf1=found.is_tf1, rescales=rescales)
-    contract = ModelContract(
-        signature=found.key,
-        input_name=found.input_name,
-        output_name=found.output_name,
-        num_labels=found.num_labels,
-        size=found.size,
-        input_range=input_range,
-        input_range_reason=reason,
-        has_steps=steps is not None,
-        receptive_field=None if field is None else field.receptive_field,
-        stride=None if field is None else field.stride,
-        padding=None if field is None else field.padding,
-    )
-    if found.is_tf1:
-        function = signature.prune(pixels, output if steps is None else steps)
-    else:
-        # The module must stay alive: its variables die with it.
-        def function(clip: Any, _keep: Any = module) -> Any:
-            return signature(**{found.input_name: clip})[found.output_name]
+    return TensorFlowEngine(function, found.contract, tf.__version__)
 
-    return TensorFlowEngine(function, contract, tf.__version__)
+
+def import_tensorflow() -> tuple[Any, Any]:
+    """Import tensorflow and tensorflow_hub silently; set `TF_CPP_MIN_LOG_LEVEL=0` to hear them.
+
+    Returns:
+        The modules `tensorflow` and `tensorflow_hub`.
+
+    Raises:
+        EngineNotInstalledError: One of them can't be imported.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # The note on oneDNN that TensorFlow prints whatever the log level is (tensorflow#100442) goes
+    # to file descriptor 2: the command line closes that around this call.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # tensorflow_hub: "pkg_resources is deprecated"
+            import tensorflow as tf
+            import tensorflow_hub
+    except Exception as error:  # protobuf raises TypeError for code that is older than itself
+        hint = "Install i3d again: pip install --upgrade --force-reinstall i3d"
+        if isinstance(error, ImportError) and (error.name or str(error)) == "pkg_resources":
+            hint = 'setuptools 82 removed it: pip install "setuptools<82"'
+        elif isinstance(error, FileNotFoundError):  # absl: no usable temporary directory
+            hint = "Name a folder for temporary files in TMPDIR."
+        raise EngineNotInstalledError(
+            f"TensorFlow cannot be imported: {first_line(error)}", hint=hint
+        ) from error
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] != "0":
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.ERROR)
+    return tf, tensorflow_hub
+
+
+def is_usable_path(directory: Path) -> bool:
+    """Tell whether TensorFlow can use a folder: its paths are UTF-8."""
+    try:
+        str(directory.absolute()).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_NOT_THE_REASON = (
+    "Graph execution error",
+    "Detected at node",
+    "File ",
+    "Node: ",
+    "[[{{node",
+    "<stack traces",
+)
+
+
+def first_line(error: BaseException) -> str:
+    """Find what an error of TensorFlow's says.
+
+    Returns:
+        The first line that says what went wrong, with a full stop; TensorFlow puts where it went
+        wrong in front of it. The error's class where it says nothing.
+    """
+    lines = [line.strip() for line in str(error).splitlines()]
+    reasons = (line for line in lines if line and not line.startswith(_NOT_THE_REASON))
+    line = next(reasons, type(error).__name__)
+    return line if line.endswith((".", "!", "?")) else f"{line}."

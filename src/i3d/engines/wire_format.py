@@ -83,6 +83,34 @@ def as_text(value: Field) -> str:
         raise GarbledMessageError("a name in it is no text") from error
 
 
+def map_entry(message: bytes) -> tuple[str, bytes]:
+    """The key and the value of an entry of a map.
+
+    Raises:
+        GarbledMessageError: It is none.
+    """
+    parts = dict(fields(message))
+    return as_text(parts.get(1, b"")), as_bytes(parts.get(2, b""))
+
+
+def numbers(message: bytes, index: int) -> list[int]:
+    """The numbers of a repeated field, packed or not, as signed ones of 64 bits.
+
+    Raises:
+        GarbledMessageError: It holds something else.
+    """
+    found = []
+    for number, value in fields(message):
+        if number == index and isinstance(value, int):
+            found.append(value)
+        elif number == index and isinstance(value, bytes):
+            position = 0
+            while position < len(value):
+                item, position = varint(value, position)
+                found.append(item)
+    return [number - 2**64 if number >= 2**63 else number for number in found]
+
+
 def varint(data: bytes, position: int) -> tuple[int, int]:
     """Read a number of seven bits a byte, 64 bits at most.
 

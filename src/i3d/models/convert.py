@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from i3d.engines.tensorflow_import import first_line, import_tensorflow, is_usable_path
+from i3d.engines.tensorflow import first_line, import_tensorflow, is_usable_path
 from i3d.errors import CacheError, CheckpointError
 
 if TYPE_CHECKING:
