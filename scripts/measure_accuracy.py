@@ -231,10 +231,8 @@ def measure(options: argparse.Namespace) -> None:
     classifier = Classifier.load(options.model)
     for clip in clips:
         for label in clip.labels:
-            if label not in classifier.predictor.labels:
-                raise unknown_name(
-                    "label", label, classifier.predictor.labels, listing="i3d labels"
-                )
+            if label not in classifier.labels:
+                raise unknown_name("label", label, classifier.labels, listing="i3d labels")
     recipes = list(dict.fromkeys(options.recipe or RECIPES))
     answers: dict[str, list[Answer]] = {recipe: [] for recipe in recipes}
     for number, clip in enumerate(clips, start=1):

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from i3d.analysis.classifier import Classifier
 from i3d.engines.base import Clip, ModelContract, Pixels, StepLogits
+from i3d.models.labels import NamedLabels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from i3d.models.records import ModelInfo
 
 
 def contract(**changes: object) -> ModelContract:
@@ -23,6 +32,15 @@ def contract(**changes: object) -> ModelContract:
         "padding": 44,
     }
     return ModelContract(**(fields | changes))
+
+
+def fake_classifier(engine: FakeEngine, labels: Sequence[str], info: ModelInfo) -> Classifier:
+    """A classifier that runs an engine for tests, and looks for no model."""
+    classifier = Classifier("fake")
+    classifier.engine = engine
+    classifier.named = NamedLabels(tuple(labels), info.label_list)
+    classifier.model = info
+    return classifier
 
 
 class FakeEngine:

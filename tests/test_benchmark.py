@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 import pytest
 
-from i3d.analysis.prediction import Predictor
 from i3d.analysis.steps import stream
 
 import benchmarks.main
@@ -779,7 +778,7 @@ def test_the_chunks_that_are_told_of_are_those_that_run(num_frames: int) -> None
         video=SimpleNamespace(num_frames_from_header=num_frames),
         frames=lambda: ((image, number / 25, number) for number in range(num_frames)),
     )
-    stream(reader, Predictor(engine, ["a", "b", "c"]), (-1, 1), max_memory=memory)
+    stream(reader, engine, (-1, 1), max_memory=memory)
     lengths = [len(clip) for clip in engine.clips]
     assert len(lengths) > 1
     assert chunk_lengths(engine, memory, num_frames) == lengths

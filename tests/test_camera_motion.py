@@ -70,7 +70,7 @@ def test_the_model_is_small_and_in_the_hubs_format(camera_motion: Classifier) ->
     directory = find_model("camera-motion").directory
     assert sum(path.stat().st_size for path in directory.rglob("*")) < 2_000_000
     assert (directory / "tfhub_module.pb").is_file()
-    contract = camera_motion.predictor.engine.contract
+    contract = camera_motion.engine.contract
     assert contract.signature == "default"
     assert contract.num_labels == 9
     assert contract.size == 224

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +10,13 @@ import pytest
 
 import i3d.analysis.classifier
 from i3d.analysis.classifier import Classifier
-from i3d.analysis.prediction import Predictor
 from i3d.errors import ModelOutputError, UnknownNameError, UsageError, VideoNotFoundError
 from i3d.models.find import LocalModel
 from i3d.models.records import ModelInfo
 
 import videos
 from checkpoint_files import write_checkpoint
-from engines import FakeEngine
+from engines import FakeEngine, fake_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def classifier(engine: FakeEngine) -> Classifier:
     labels = [f"label {i}" for i in range(engine.contract.num_labels)]
     info = ModelInfo("fake", "sha256:0", len(labels), "index")
-    return Classifier(Predictor(engine, labels), info)
+    return fake_classifier(engine, labels, info)
 
 
 @pytest.fixture
@@ -246,6 +246,8 @@ def loads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], No
         monkeypatch.setattr(i3d.analysis.classifier, "find_model", find)
         engine = FakeEngine([list(range(num_labels))])
         monkeypatch.setattr(i3d.analysis.classifier, "load_engine", lambda *_, **__: engine)
+        signature = SimpleNamespace(num_labels=num_labels, size=None)
+        monkeypatch.setattr(i3d.analysis.classifier, "read_signature", lambda _: signature)
 
     return prepare
 
@@ -258,7 +260,7 @@ def test_400_and_600_outputs_are_taken_for_kinetics_and_it_is_said(
 ) -> None:
     loads(num_labels)
     loaded = Classifier.load("my model")
-    assert loaded.predictor.labels[number] == label
+    assert loaded.labels[number] == label
     told = f"my model has {num_labels} outputs: taken to be Kinetics-{num_labels}'s"
     assert told in loaded.notes[0]
     assert loaded.model.label_list == f"kinetics-{num_labels}"
@@ -290,7 +292,7 @@ def test_a_result_says_whose_weights_made_it_in_any_folder(
 def test_other_outputs_are_numbered_and_it_is_said(loads: Callable[[int], None]) -> None:
     loads(3)
     loaded = Classifier.load("my model")
-    assert loaded.predictor.labels == ("0", "1", "2")
+    assert loaded.labels == ("0", "1", "2")
     assert "3 outputs without names" in loaded.notes[0]
     assert loaded.model.label_list == "index"
 
@@ -300,7 +302,7 @@ def test_a_label_file_names_the_outputs(loads: Callable[[int], None], tmp_path: 
     file = tmp_path / "labels.txt"
     file.write_text("one\ntwo\nthree\n")
     loaded = Classifier.load("my model", labels=file)
-    assert loaded.predictor.labels == ("one", "two", "three")
+    assert loaded.labels == ("one", "two", "three")
     assert loaded.notes == ()
     file.write_text("one\ntwo\n")
     with pytest.raises(UsageError, match="2 labels, but the model has 3"):

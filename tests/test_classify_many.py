@@ -19,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from i3d.analysis.batch import Batch, ScoreSettings
-from i3d.analysis.lazy import LazyClassifier
+from i3d.analysis.classifier import Classifier
 from i3d.analysis.scores import ScoreStore
 from i3d.cli.main import cli
 from i3d.errors import VideoDecodeError
@@ -606,7 +606,7 @@ def test_closing_does_not_wait_until_large_files_are_read(
             time.sleep(0.01)
 
     monkeypatch.setattr("i3d.analysis.batch.describe_file", read_for_ever)
-    model = LazyClassifier("camera-motion", labels=None, engine="auto", precision="float32")
+    model = Classifier("camera-motion")
     settings = ScoreSettings(get_recipe("standard"))
     batch = Batch([("a.avi", None)], model, settings, store=ScoreStore("scores"))
     batch._open_until(0)

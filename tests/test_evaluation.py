@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from i3d.analysis.classifier import Classifier
-from i3d.analysis.prediction import Predictor
 from i3d.datasets.evaluate import Evaluator
 from i3d.datasets.measures import Accuracy, ClipResult, Confusion, Evaluation, LeftOut, compare
 from i3d.datasets.settings import describe_settings
@@ -29,7 +27,7 @@ from i3d.models.labels import load_labels
 from i3d.models.records import ModelInfo
 
 import videos
-from engines import FakeEngine
+from engines import FakeEngine, fake_classifier
 from known_answers import Clips, KnownAnswers, clip, evaluate_in
 
 if TYPE_CHECKING:
@@ -463,7 +461,7 @@ def test_the_real_classifier_does_what_the_settings_say(tmp_path: Path, recipe: 
     videos.write_video(tmp_path / name, num_frames=10, fps=25, size=(64, 48))
     labels = ("archery", "bowling", "yoga")
     engine = FakeEngine(np.array([[1.0, 0.0, 2.0]]))
-    model = Classifier(Predictor(engine, labels), ModelInfo("fake", "sha256:0", 3, "labels.txt"))
+    model = fake_classifier(engine, labels, ModelInfo("fake", "sha256:0", 3, "labels.txt"))
     expected = describe_settings(model, recipe, ["exact"])
     prediction = model.classify(tmp_path / name, recipe=recipe)
     assert prediction.recipe == expected.recipe

@@ -246,7 +246,7 @@ def test_other_relations_need_no_new_run(tmp_path: Path) -> None:
 def test_other_settings_have_another_journal(tmp_path: Path, what: str, value: object) -> None:
     evaluate_in(tmp_path, ARCHERY, model())
     second, recipe = model(), "standard"
-    engine = second.predictor.engine
+    engine = second.engine
     if what == "recipe":
         recipe = str(value)
     elif what == "fingerprint":
@@ -513,7 +513,9 @@ from pathlib import Path
 from i3d.datasets.journal import Entry, Journal
 from i3d.datasets.measures import Guess
 from i3d.datasets.settings import Settings
-from i3d.analysis.results import EngineInfo, ModelInfo, RecipeInfo
+from i3d.engines.base import EngineInfo
+from i3d.models.records import ModelInfo
+from i3d.video.info import RecipeInfo
 
 recipe = RecipeInfo("standard", 25.0, "centre-square", 224, (-1.0, 1.0), "because")
 model = ModelInfo("fake", "sha256:0", 3, "index")

@@ -7,7 +7,8 @@ from math import exp
 import numpy as np
 import pytest
 
-from i3d.analysis.prediction import Predictor, best_scores, mean_scores, rank_of, top_indices
+from i3d.analysis.prediction import best_scores, mean_scores, rank_of, top_indices
+from i3d.analysis.steps import run_clip
 from i3d.engines.base import softmax
 from i3d.errors import ModelOutputError, UsageError
 
@@ -70,9 +71,9 @@ def test_no_labels_at_all_is_an_error() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_outputs_that_are_not_finite_are_an_error(bad: float) -> None:
-    predictor = Predictor(FakeEngine([[1, bad, 3], [1, 2, 3]]), ["a", "b", "c"])
+    engine = FakeEngine([[1, bad, 3], [1, 2, 3]])
     with pytest.raises(ModelOutputError, match="1 outputs of 6 that are not finite"):
-        predictor.step_logits(CLIP, RANGE)
+        run_clip(engine, CLIP, RANGE)
 
 
 @pytest.mark.parametrize(("num_frames", "fed"), [(1, 9), (4, 9), (8, 9), (9, 9), (10, 10)])
@@ -80,13 +81,7 @@ def test_short_clips_are_looped_to_nine_frames(num_frames: int, fed: int) -> Non
     engine = FakeEngine([[1, 2, 3]])
     clip = np.zeros((num_frames, 224, 224, 3), dtype=np.uint8)
     clip += np.arange(num_frames, dtype=np.uint8)[:, None, None, None]
-    found = Predictor(engine, ["a", "b", "c"]).step_logits(clip, RANGE)
+    found = run_clip(engine, clip, RANGE)
     assert found.tolist() == [[1, 2, 3]]
     numbers = engine.clips[0][:, 0, 0, 0].tolist()
     assert numbers == [i % num_frames for i in range(fed)]
-
-
-@pytest.mark.parametrize("num_labels", [2, 4])
-def test_labels_must_fit_the_model(num_labels: int) -> None:
-    with pytest.raises(UsageError, match=f"There are {num_labels} labels, but the model has 3"):
-        Predictor(FakeEngine([[1, 2, 3]]), [str(i) for i in range(num_labels)])

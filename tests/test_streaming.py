@@ -11,7 +11,6 @@ import pytest
 from i3d.analysis import steps as streaming
 from i3d.analysis.classifier import Classifier
 from i3d.analysis.descriptions import edge_times
-from i3d.analysis.prediction import Predictor
 from i3d.analysis.steps import DEFAULT_MAX_MEMORY, chunk_limit, stream
 from i3d.engines.choose import load_engine
 from i3d.errors import ModelOutputError, UsageError
@@ -79,7 +78,7 @@ class Frames:
 
 def streamed(engine: Any, num_frames: int, **options: Any) -> tuple[streaming.StreamedSteps, Any]:
     frames: Any = Frames(num_frames)
-    found = stream(frames, Predictor(engine, ["a", "b"]), RANGE, **options)
+    found = stream(frames, engine, RANGE, **options)
     return found, frames.clip
 
 
@@ -152,7 +151,7 @@ def test_frames_that_are_done_with_are_let_go(exact_frames: int) -> None:
         return run(clip, input_range)
 
     engine.step_logits = watched  # type: ignore[method-assign]
-    stream(frames, Predictor(engine, ["a", "b"]), RANGE, max_memory=memory_for(64))
+    stream(frames, engine, RANGE, max_memory=memory_for(64))
     assert len(held) > 50
     assert max(held) == 256  # the first block: 151 frames are needed at most
 
@@ -163,7 +162,7 @@ def test_frames_are_taken_as_they_are_needed(exact_frames: int) -> None:
     taken: list[int] = []
     run = engine.step_logits
     engine.step_logits = lambda clip, rng: (taken.append(frames.num_taken), run(clip, rng))[1]  # type: ignore[method-assign]
-    stream(frames, Predictor(engine, ["a", "b"]), RANGE, max_memory=memory_for(64))
+    stream(frames, engine, RANGE, max_memory=memory_for(64))
     assert taken[0] == 151
     assert 0 < taken[5] - taken[4] <= 64
 
@@ -312,10 +311,9 @@ def test_camera_motion_gives_the_same_in_chunks(name: str) -> None:
     grid, _ = chunk_limit(engine, DEFAULT_MAX_MEMORY)
     assert grid is not None
     memory = streaming._RESERVE_BYTES + (grid.min_chunk_frames + 8) * engine.bytes_per_frame
-    predictor = Predictor(engine, [str(i) for i in range(9)])
     for num_frames in (131, 128):
         frames.clip = frames.clip[:num_frames]
-        found = stream(frames, predictor, (-1, 1), max_memory=memory)
+        found = stream(frames, engine, (-1, 1), max_memory=memory)
         expected = engine.step_logits(frames.clip, (-1, 1))
         assert found.step_logits.shape == expected.shape
         np.testing.assert_allclose(found.step_logits, expected, rtol=0, atol=1e-5)
@@ -337,4 +335,4 @@ def test_the_scores_of_a_video_say_when_each_step_is(tmp_path: Path) -> None:
     assert scores.edges_seconds[0] == pytest.approx(0.4)
     assert scores.edges_seconds[-1] == pytest.approx(2.4)
     assert np.diff(scores.edges_seconds)[1:-1] == pytest.approx(0.32)
-    assert scores.labels == model.predictor.labels
+    assert scores.labels == model.labels

@@ -30,7 +30,7 @@ def main() -> dict[str, Any]:
 
     from i3d.analysis.classifier import Classifier
 
-    engine = Classifier.load().predictor.engine
+    engine = Classifier.load().engine
     load_seconds = time.perf_counter() - begun
     return {
         "load_seconds": load_seconds,

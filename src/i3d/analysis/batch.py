@@ -26,7 +26,7 @@ from i3d.video.timing import ASSUMED_FPS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from i3d.analysis.lazy import LazyClassifier
+    from i3d.analysis.classifier import Classifier
     from i3d.analysis.scores import ScoreStore, VideoScores
     from i3d.progress import Progress
     from i3d.video.info import FileInfo
@@ -58,7 +58,7 @@ class ScoreSettings:
         names = ("start_seconds", "end_seconds", "max_frames", "image_fps")
         return {name: getattr(self, name) for name in names}
 
-    def key(self, file: FileInfo, model: LazyClassifier, *, has_grid: bool) -> str:
+    def key(self, file: FileInfo, model: Classifier, *, has_grid: bool) -> str:
         """Tell what the scores of a video are kept under.
 
         Args:
@@ -79,7 +79,7 @@ class ScoreSettings:
             precision=model.precision,
         )
 
-    def digest(self, model: LazyClassifier, **others: object) -> str:
+    def digest(self, model: Classifier, **others: object) -> str:
         """SHA-256, in hexadecimal, over all that decides the result besides the video.
 
         Args:
@@ -89,7 +89,7 @@ class ScoreSettings:
         parts = {
             "model": model.local.fingerprint,
             "labels": model.labels_sha256,
-            "engine": model.engine,
+            "engine": model.engine_name,
             "precision": model.precision,
             "recipe": asdict(self.recipe),
             "span": self.span,
@@ -125,13 +125,13 @@ class Batch:
             is one that failed.
         timeout_seconds: After so long a silence another process is taken to hang.
         identify: Say which file each video was.
-        progress: Who wants to know.
+        progress: Receives progress updates.
     """
 
     def __init__(
         self,
         videos: Sequence[tuple[str, I3DError | None]],
-        model: LazyClassifier,
+        model: Classifier,
         settings: ScoreSettings,
         *,
         store: ScoreStore | None = None,
@@ -197,13 +197,12 @@ class Batch:
         except VideoError as error:
             return Scored(path, error=error, file=opened.file or opened.reader.file)
         self._find_model()
-        classifier = self._model.classifier
         if opened.reader.size != self._size:
             self._close(opened)
             opened.reader = self._reader(path, identified=opened.file is not None)
         self._open_until(number + self._num_ahead)
         try:
-            scores = classifier.score_clip(
+            scores = self._model.score_clip(
                 opened.reader,
                 in_windows=self._settings.in_windows,
                 max_memory=self._settings.max_memory,
@@ -213,7 +212,7 @@ class Batch:
             return Scored(path, error=error, file=opened.file or opened.reader.file)
         file = opened.file or opened.reader.file
         if self._store is not None and file is not None and looks_like(path, file):
-            has_grid = classifier.predictor.engine.contract.stride is not None
+            has_grid = self._model.engine.contract.stride is not None
             self._store.keep(self._settings.key(file, self._model, has_grid=has_grid), scores)
         return Scored(path, scores, file=file)
 

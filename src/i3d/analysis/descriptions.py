@@ -1,17 +1,12 @@
-"""What results say of the model, the clip and the recipe that made them."""
+"""What results say of the clip and the recipe that made them."""
 
 from __future__ import annotations
 
 import math
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from i3d.errors import CheckpointError
-from i3d.models.inspect import read_weights
-from i3d.models.records import ModelInfo
 from i3d.video.info import ClipInfo, RecipeInfo
 from i3d.video.recipes import LOW_FPS, MIN_FRAMES, get_recipe
 
@@ -21,62 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from i3d.engines.base import ModelContract
-    from i3d.models.find import LocalModel
     from i3d.video.info import VideoInfo
     from i3d.video.recipes import Recipe
-
-
-@dataclass(frozen=True)
-class KnownWeights:
-    """Whose weights a model has."""
-
-    fingerprint: str | None = None
-    """None where they can't be read."""
-    checkpoint: str | None = None
-    """The published checkpoint that they are; None for none."""
-    is_unofficial: bool = False
-    """They are of the network of a published checkpoint, and nobody published them."""
-
-
-def known_weights(local: LocalModel) -> KnownWeights:
-    """Tell whose weights a model has; those of a model outside the catalogue are read."""
-    if local.spec is not None and local.record is not None:
-        record, is_known = local.record, local.spec.checkpoint is not None
-        return KnownWeights(
-            record.weights, record.checkpoint, is_known and record.checkpoint is None
-        )
-    with suppress(CheckpointError):  # a checkpoint that engines read, and i3d does not
-        found = read_weights(local.directory)
-        if found is not None:
-            known = found.identification
-            return KnownWeights(found.fingerprint, known.checkpoint, known.is_unofficial)
-    return KnownWeights()
-
-
-def describe_model(
-    local: LocalModel, weights: KnownWeights, num_labels: int, label_list: str
-) -> ModelInfo:
-    """Say which model it is.
-
-    Args:
-        local: The model.
-        weights: What `known_weights` gave.
-        num_labels: Length of its output.
-        label_list: The list that names its labels.
-
-    Raises:
-        ModelLoadError: A file of it can't be read.
-    """
-    return ModelInfo(
-        name=local.name,
-        fingerprint=local.fingerprint,
-        num_labels=num_labels,
-        label_list=label_list,
-        source=local.source,
-        weights=weights.fingerprint,
-        checkpoint=weights.checkpoint,
-        unofficial=weights.is_unofficial,
-    )
 
 
 def describe_clip(

@@ -1,4 +1,4 @@
-"""An engine and a clip to scores: mean over the steps, softmax, top-k."""
+"""Step logits to an answer: mean over the steps, softmax, top-k."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ import numpy.typing as npt
 
 from i3d.analysis.results import Prediction, Score
 from i3d.engines.base import Float64Array, softmax
-from i3d.errors import ModelOutputError, UsageError
-from i3d.video.recipes import MIN_FRAMES
-from i3d.video.timing import loop_indices
+from i3d.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from i3d.analysis.scores import VideoScores
-    from i3d.engines.base import Clip, Engine, StepLogits
+    from i3d.engines.base import StepLogits
 
 
 @dataclass(frozen=True)
@@ -29,56 +27,6 @@ class MeanScores:
     """(labels,) mean of the step logits over time."""
     probabilities: Float64Array
     """(labels,) softmax of `logits`; they sum to 1."""
-
-
-class Predictor:
-    """Runs a model on clips.
-
-    Args:
-        engine: A loaded model.
-        labels: Names of the model's outputs, in their order.
-
-    Raises:
-        UsageError: There are not as many labels as outputs.
-    """
-
-    def __init__(self, engine: Engine, labels: Sequence[str]) -> None:
-        if len(labels) != engine.contract.num_labels:
-            raise UsageError(
-                f"There are {len(labels)} labels, but the model has {engine.contract.num_labels} "
-                "outputs.",
-                hint="Give a label file with one line for each output, in their order.",
-            )
-        self.engine = engine
-        self.labels = tuple(labels)
-
-    def step_logits(self, clip: Clip, input_range: tuple[float, float]) -> StepLogits:
-        """Run the model on a clip.
-
-        Clips of fewer than 9 frames are looped until they have 9 (see
-        `i3d.video.recipes.MIN_FRAMES`).
-
-        Args:
-            clip: (T, size, size, 3) uint8 RGB, T >= 1.
-            input_range: What black (0) and white (255) are fed as.
-
-        Returns:
-            (S, labels) float32, finite, S >= 1.
-
-        Raises:
-            ModelOutputError: The model's output is not finite.
-            EngineError: The engine could not run the model.
-        """
-        if len(clip) < MIN_FRAMES:
-            clip = clip[loop_indices(len(clip), MIN_FRAMES)]
-        steps = self.engine.step_logits(clip, input_range)
-        if not np.isfinite(steps).all():
-            raise ModelOutputError(
-                f"The model gave {np.count_nonzero(~np.isfinite(steps))} outputs of {steps.size} "
-                "that are not finite numbers.",
-                hint="Its weights may be damaged, or it expects another range: --input-range.",
-            )
-        return steps
 
 
 def mean_scores(step_logits: StepLogits) -> MeanScores:

@@ -3,7 +3,7 @@
 A video that is short enough goes through the network in one pass. A longer one goes in chunks,
 whose step logits are those of one pass over the whole (`i3d.analysis.chunks`). For that the number
 of its frames must be known, modulo the stride, before the first chunk is run. So up to
-`EXACT_FRAMES` are decoded first. A video that has more loses the frames behind the last multiple of
+`EXACT_FRAMES` are decoded first. A video that has more loses the frames after the last multiple of
 the stride, less than one step (0.3 s of I3D's), and may then be as long as it likes. None of this
 depends on how much memory there is, so that it does not change the numbers.
 
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from i3d.analysis.chunks import StepGrid, even_edges
-from i3d.errors import UsageError
+from i3d.errors import ModelOutputError, UsageError
 from i3d.progress import NO_PROGRESS
 from i3d.video.recipes import MIN_FRAMES
+from i3d.video.timing import loop_indices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from i3d.analysis.prediction import Predictor
     from i3d.engines.base import Clip, Engine, StepLogits
     from i3d.progress import Progress
     from i3d.video.ahead import ClipFrame, ClipReader
@@ -72,7 +72,7 @@ class StreamedSteps:
 
 def stream(
     reader: ClipReader,
-    predictor: Predictor,
+    engine: Engine,
     input_range: tuple[float, float],
     *,
     in_windows: bool = False,
@@ -84,19 +84,19 @@ def stream(
 
     Args:
         reader: The video.
-        predictor: The model.
-        input_range: What black (0) and white (255) are fed as.
+        engine: The model.
+        input_range: The values that pixel values 0 and 255 are scaled to.
         in_windows: A model without steps sees windows, however short the video is.
         max_memory: Memory that frames and engine may take, in bytes.
         name: The model's.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Raises:
         UsageError: The memory is too little for any chunk.
         VideoError: The video can't be decoded.
         EngineError: The model failed on it.
     """
-    grid, most = chunk_limit(predictor.engine, max_memory)
+    grid, most = chunk_limit(engine, max_memory)
     frames = _Frames(reader.frames(), reader.size)
     at_first = ONE_PASS_FRAMES if grid is None else EXACT_FRAMES
     total = reader.video.num_frames_from_header
@@ -105,7 +105,7 @@ def stream(
     at_once = frames.is_ended and frames.num_frames <= most
     what = f"{frames.num_frames} frames" if at_once else str(reader.path)
     with progress.task(f"running {name} on {what}", None if at_once else total) as advance:
-        run = _Run(predictor, input_range, frames, advance)
+        run = _Run(engine, input_range, frames, advance)
         if grid is None:
             return _in_windows(run, always=in_windows)
         return _in_chunks(run, grid, most)
@@ -138,6 +138,33 @@ def chunk_limit(engine: Engine, max_memory: int) -> tuple[StepGrid | None, int]:
             hint=f"Give at least --max-memory {int(needed / 2**20) + 1}M.",
         )
     return grid, most
+
+
+def run_clip(engine: Engine, clip: Clip, input_range: tuple[float, float]) -> StepLogits:
+    """Run a model on one clip. Clips of fewer than 9 frames are looped until they have 9.
+
+    Args:
+        engine: The model.
+        clip: (T, size, size, 3) uint8 RGB, T >= 1.
+        input_range: The values that pixel values 0 and 255 are scaled to.
+
+    Returns:
+        (S, labels) float32, finite, S >= 1.
+
+    Raises:
+        ModelOutputError: The model's output is not finite.
+        EngineError: The engine could not run the model.
+    """
+    if len(clip) < MIN_FRAMES:
+        clip = clip[loop_indices(len(clip), MIN_FRAMES)]
+    steps = engine.step_logits(clip, input_range)
+    if not np.isfinite(steps).all():
+        raise ModelOutputError(
+            f"The model gave {np.count_nonzero(~np.isfinite(steps))} outputs of {steps.size} "
+            "that are not finite numbers.",
+            hint="Its weights may be damaged, or it expects another range: --input-range.",
+        )
+    return steps
 
 
 def _in_chunks(run: _Run, grid: StepGrid, most: int) -> StreamedSteps:
@@ -189,29 +216,29 @@ class _Run:
     """A model on the parts of one video.
 
     Args:
-        predictor: The model.
-        input_range: What black (0) and white (255) are fed as.
+        engine: The model.
+        input_range: The values that pixel values 0 and 255 are scaled to.
         frames: The video.
         advance: Told how many more of the decoded frames are done with.
     """
 
     def __init__(
         self,
-        predictor: Predictor,
+        engine: Engine,
         input_range: tuple[float, float],
         frames: _Frames,
         advance: Callable[[int], None],
     ) -> None:
         self.frames = frames
-        self.has_steps = predictor.engine.contract.has_steps
-        self._predictor = predictor
+        self.has_steps = engine.contract.has_steps
+        self._engine = engine
         self._range = input_range
         self._advance = advance
         self._done = 0
 
     def steps(self, start: int, stop: int) -> StepLogits:
         """Run the model on some of the frames."""
-        steps = self._predictor.step_logits(self.frames.part(start, stop), self._range)
+        steps = run_clip(self._engine, self.frames.part(start, stop), self._range)
         done = self.frames.index_before(stop) + 1
         self._advance(done - self._done)
         self._done = done

@@ -120,7 +120,7 @@ def classify_command(
     done. Where it is there already, only what is missing is done: videos that it does not hold,
     or that have changed.
     """
-    from i3d.analysis.lazy import LazyClassifier
+    from i3d.analysis.classifier import Classifier
     from i3d.analysis.scores import ScoreStore
     from i3d.cli.classifying import WantedVideos, Work, classify_into, classify_to
     from i3d.report.result_files import FORMATS as GROWING
@@ -145,7 +145,7 @@ def classify_command(
     with libraries_silenced(verbose=verbose):
         progress = progress_on_terminal()
         work = Work(
-            model=LazyClassifier(
+            model=Classifier(
                 model, labels=label_file, engine=engine, precision=precision, progress=progress
             ),
             settings=settings,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from i3d.analysis.batch import ScoreSettings
-    from i3d.analysis.lazy import LazyClassifier
+    from i3d.analysis.classifier import Classifier
     from i3d.analysis.scores import ScoreStore
     from i3d.cli.output import Output
     from i3d.progress import Progress
@@ -49,7 +49,7 @@ file. A crash of the decoder may have been the system's, and a timeout a slow di
 class Work:
     """What is to be done with each video."""
 
-    model: LazyClassifier
+    model: Classifier
     settings: ScoreSettings
     top: int
     """How many labels to give."""
@@ -223,7 +223,7 @@ def classify_into(
     # A folder may hold the results as well, and `--include "*"` means every file in it.
     videos = [video for video in wanted.fetch(work.progress) if not _is_same(video[0], path)]
     settings = work.settings.digest(work.model, top=work.top)
-    num_scores = min(work.top, len(work.model.named.labels))
+    num_scores = min(work.top, len(work.model.labels))
     with open_results(
         path, format_name, settings=settings, num_scores=num_scores, again=again
     ) as results:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from i3d.analysis.batch import ScoreSettings
-    from i3d.analysis.lazy import LazyClassifier
+    from i3d.analysis.classifier import Classifier
     from i3d.analysis.results import Timeline
     from i3d.analysis.scores import VideoScores
     from i3d.progress import Progress
@@ -110,7 +110,7 @@ class TimelineQuestion:
         Raises:
             I3DError: What went wrong.
         """
-        from i3d.analysis.lazy import LazyClassifier
+        from i3d.analysis.classifier import Classifier
         from i3d.analysis.timeline import follow_labels
         from i3d.video.reader import check_video
 
@@ -120,16 +120,16 @@ class TimelineQuestion:
             video, error = fetched
             if error is not None:
                 raise error
-        lazy = LazyClassifier(**self._model, labels=self._label_file, progress=progress)
+        model = Classifier(**self._model, labels=self._label_file, progress=progress)
         if self._patterns:
             check_video(video)  # before a model is looked for, and maybe fetched
             name = self._model["model"]
             listing = f"i3d labels --model {name}" if name in CATALOG else None
-            followed = follow_labels(self._patterns, lazy.named.labels, listing=listing)
+            followed = follow_labels(self._patterns, model.labels, listing=listing)
             settings = replace(settings, labels=followed)
-        return Answer(video, self._scores(video, lazy, progress), settings)
+        return Answer(video, self._scores(video, model, progress), settings)
 
-    def _scores(self, video: str, model: LazyClassifier, progress: Progress) -> VideoScores:
+    def _scores(self, video: str, model: Classifier, progress: Progress) -> VideoScores:
         """What the model says of the video, from where it is kept or from the model."""
         from i3d.analysis.batch import Batch
         from i3d.analysis.scores import ScoreStore

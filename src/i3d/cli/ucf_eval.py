@@ -249,7 +249,7 @@ def _evaluate(
     transfer: dict[str, Any],
 ) -> None:
     """Run an evaluation for each recipe; they are in `evaluators` also after an exception."""
-    from i3d.analysis.lazy import LazyClassifier
+    from i3d.analysis.classifier import Classifier
     from i3d.datasets.evaluate import Evaluator
     from i3d.datasets.targets import Sample
     from i3d.datasets.ucf101.clips import find_clip
@@ -257,7 +257,7 @@ def _evaluate(
     from i3d.files.cache import ucf101_dir
 
     progress = progress_on_terminal()
-    classifier = LazyClassifier(**model, progress=progress).classifier
+    classifier = Classifier.load(**model, progress=progress)
     for recipe in recipes:
         evaluator = Evaluator(
             clips,

@@ -96,7 +96,7 @@ class Evaluator:
         self._settings = describe_settings(classifier, recipe, relations)
         self._targets = find_targets(
             tuple(dict.fromkeys(clips)),
-            classifier.predictor.labels,
+            classifier.labels,
             self._settings.relations,
             classifier.model.name,
             sample,

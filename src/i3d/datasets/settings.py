@@ -98,12 +98,11 @@ def describe_settings(
             f"{RELATIONS[-1]}, not {found}.",
             hint="Start with exact ones: --relation exact.",
         )
-    engine = classifier.predictor.engine
-    lines = "".join(f"{label}\n" for label in classifier.predictor.labels)
+    engine = classifier.engine
     return Settings(
         model=classifier.model,
         recipe=describe_recipe(get_recipe(recipe_name), engine.contract),
         engine=describe_engine(engine),
         relations=tuple(relation for relation in RELATIONS if relation in relations),
-        labels_sha256=hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest(),
+        labels_sha256=classifier.labels_sha256,
     )
