@@ -30,7 +30,6 @@ from i3d.errors import (
 from i3d.files.cache import models_dir
 from i3d.files.whole import ABANDONED_SECONDS
 from i3d.models import folders as cache
-from i3d.models import store as installed
 from i3d.models.catalog import CATALOG
 from i3d.models.find import fetch_again, find_installed, find_model
 from i3d.models.folders import folder_of, lock, scratch_folder
@@ -292,35 +291,9 @@ def test_what_i3d_did_not_make_is_neither_used_nor_replaced(
     assert entries_of_the_cache() == set(), "whoever says so gets rid of it"
 
 
-def test_a_model_that_has_the_name_of_other_weights_is_renamed_by_them(models: ModelFiles) -> None:
-    directory = put_as_before(models.small_module())
-    local = find_model(f"{NAME}-imagenet")
-    assert local.directory == models_dir() / f"{NAME}-imagenet"
-    assert local.record is not None
-    assert (local.record.name, local.record.checkpoint) == (local.name, "rgb_imagenet")
-    assert f"is called {local.name} now" in local.notes[0]
-    assert not directory.exists()
-    assert open_installed(NAME) is None, "nothing is used under the old name"
-    assert find_model(f"{NAME}-imagenet").notes == ()
-
-
-def test_a_renamed_model_gives_way_to_the_one_of_that_name(models: ModelFiles) -> None:
-    right = put(models.small_module(), f"{NAME}-imagenet")
+def test_a_model_that_has_the_name_of_other_weights_is_not_used(models: ModelFiles) -> None:
+    """As early versions left them."""
     put_as_before(models.small_module())
-    assert find_model(f"{NAME}-imagenet").directory == right
-    assert entries_of_the_cache() == {right.name}
-
-
-@posix_only
-def test_a_model_that_cannot_be_renamed_is_not_used_under_its_old_name(
-    models: ModelFiles, open_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_as_before(models.small_module())
-
-    def refuse(*_: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr("i3d.models.store.write_whole", refuse)
     assert open_installed(NAME) is None
     assert (NAME, "not installed") in [(state.name, state.state) for state in list_models()]
 
@@ -444,28 +417,6 @@ def test_installed_files_have_the_umasks_mode(
     for path in [directory, *directory.rglob("*")]:
         expected = 0o750 if path.is_dir() else 0o640
         assert stat.S_IMODE(path.stat().st_mode) == expected, path
-
-
-def test_another_process_may_install_the_same_model_just_now(
-    models: ModelFiles, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where locks don't work: it appears after the way was cleared."""
-    take_away = installed.take_away
-    num_times = 0
-
-    def take_away_and_be_overtaken(directory: Path) -> Path | None:
-        nonlocal num_times
-        grave = take_away(directory)
-        num_times += 1
-        if num_times <= 3:
-            directory.mkdir()
-            (directory / "saved_model.pb").write_bytes(b"theirs")
-        return grave
-
-    monkeypatch.setattr(installed, "take_away", take_away_and_be_overtaken)
-    directory = put(models.small_module())
-    assert (directory / "saved_model.pb").read_bytes() != b"theirs"
-    assert entries_of_the_cache() == {NAME}
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O error"), KeyboardInterrupt()])

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from i3d.errors import ModelLoadError
+import msgspec
+
+from i3d.files.cache import package_data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Shape: TypeAlias = "tuple[int, ...]"
-
-_CHECKPOINTS = "checkpoints.json"
-_SAMPLE_OUTPUTS = "kinetics-i3d-sample-outputs.json"
-_SHA256 = {
-    # With LF line ends.
-    _CHECKPOINTS: "1fd90b4e4137388e4cbe48bc2ddd233ed802244798686ee36f6dcb156b0a2586",
-    _SAMPLE_OUTPUTS: "3cfd1e76c673c28c227fd3c87ab01b325a10b7de86001870ab32f48e07c49206",
-}
 
 
 @dataclass(frozen=True)
@@ -75,89 +65,48 @@ class SampleOutputs:
 
 @cache
 def repository() -> Repository:
-    """The repository of the published checkpoints.
-
-    Raises:
-        ModelLoadError: The packaged data is damaged.
-    """
-    data = _load(_CHECKPOINTS)
-    return Repository(
-        data["repository"], data["commit"], data["licence"], MappingProxyType(data["files"])
-    )
+    """The repository of the published checkpoints."""
+    data = _load("checkpoints.json")
+    return Repository(data["repository"], data["commit"], data["licence"], data["files"])
 
 
 def network_names() -> frozenset[str]:
-    """Canonical names of the network's 230 tensors: the same in all published checkpoints.
-
-    Raises:
-        ModelLoadError: The packaged data is damaged.
-    """
+    """Canonical names of the network's 230 tensors: the same in all published checkpoints."""
     return frozenset(next(iter(published().values())).tensors)
 
 
 @cache
 def published() -> Mapping[str, PublishedCheckpoint]:
-    """All published checkpoints, by name; RGB first, and those started from ImageNet before others.
-
-    Raises:
-        ModelLoadError: The packaged data is damaged.
-    """
+    """All published checkpoints by name; RGB first, and those started from ImageNet first."""
     files = repository().files
-    return MappingProxyType(
-        {
-            name: PublishedCheckpoint(
-                name=name,
-                title=data["title"],
-                num_labels=data["num_labels"],
-                prefix=data["prefix"],
-                files=MappingProxyType(
-                    {
-                        path: blob
-                        for path, blob in files.items()
-                        if path.startswith(f"data/checkpoints/{name}/")
-                    }
-                ),
-                tensors=MappingProxyType(
-                    {
-                        tensor: (int(crc32c, 16), tuple(shape))
-                        for tensor, (crc32c, shape) in data["tensors"].items()
-                    }
-                ),
-            )
-            for name, data in _load(_CHECKPOINTS)["checkpoints"].items()
-        }
-    )
+    return {
+        name: PublishedCheckpoint(
+            name=name,
+            title=data["title"],
+            num_labels=data["num_labels"],
+            prefix=data["prefix"],
+            files={
+                path: blob
+                for path, blob in files.items()
+                if path.startswith(f"data/checkpoints/{name}/")
+            },
+            tensors={
+                tensor: (int(crc32c, 16), tuple(shape))
+                for tensor, (crc32c, shape) in data["tensors"].items()
+            },
+        )
+        for name, data in _load("checkpoints.json")["checkpoints"].items()
+    }
 
 
 @cache
 def sample_outputs() -> SampleOutputs:
-    """DeepMind's own results for its sample clip.
-
-    Raises:
-        ModelLoadError: The packaged data is damaged.
-    """
-    data = _load(_SAMPLE_OUTPUTS)
-    return SampleOutputs(
-        source=data["source"],
-        checkpoint=data["checkpoint"],
-        clip=data["clip"],
-        clip_git_sha1=data["clip_git_sha1"],
-        norm_of_logits=data["norm_of_logits"],
-        top=tuple((probability, logit, label) for probability, logit, label in data["top"]),
-    )
+    """DeepMind's own results for its sample clip."""
+    return msgspec.convert(_load("kinetics-i3d-sample-outputs.json"), SampleOutputs)
 
 
 @cache
 def _load(file: str) -> dict[str, Any]:
     """Read packaged data."""
-    try:
-        text = (resources.files("i3d") / "data" / file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        text = ""
-    if hashlib.sha256(text.encode()).hexdigest() != _SHA256[file]:
-        raise ModelLoadError(
-            f"The file {file} of this installation is damaged: its content changed.",
-            hint="Install i3d again: pip install --force-reinstall --no-deps i3d",
-        )
-    data: dict[str, Any] = json.loads(text)
-    return data
+    content: dict[str, Any] = msgspec.json.decode((package_data_dir() / file).read_bytes())
+    return content

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ from i3d.errors import (
 from i3d.files.cache import package_data_dir
 from i3d.models.catalog import CATALOG, DEFAULT_MODEL, get_model
 from i3d.models.folders import lock, shown_name
-from i3d.models.inspect import read_weights
 from i3d.models.records import fingerprint, record_files
 from i3d.models.store import (
     ARCHIVE_PREFIX,
@@ -26,13 +25,11 @@ from i3d.models.store import (
     check_place,
     find_by_name,
     open_installed,
-    rename_by_weights,
 )
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import ModuleType
 
     from i3d.models.catalog import ModelSpec
     from i3d.models.records import FileRecord, ModelRecord
@@ -77,51 +74,42 @@ class LocalModel:
 
 
 def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) -> LocalModel:
-    """Find a model, and fetch it where it is not on this machine yet, or is damaged.
+    """Find a model, and download it if it is not on this machine yet, or damaged.
 
     Args:
         model: A name in the catalogue, a SavedModel directory, an archive that holds one, or an
             address: an archive's, a TensorFlow Hub handle
             (`https://tfhub.dev/deepmind/i3d-kinetics-400/1`), a model's page on Kaggle. A name in
             the catalogue wins over a folder of the same name: write `./NAME` for the folder.
-        progress: Who wants to know about a download.
+        progress: Receives progress updates.
 
     Returns:
-        The model's place on this machine. What was fetched is compared with its record on every
-        call, byte by byte.
+        The model on this machine. What was downloaded is compared with its record on every call,
+        byte by byte.
 
     Raises:
         UsageError: What looks like an address is none on the web, or I3D_TIMEOUT makes no sense.
         UnknownNameError: There is no model of that name, and no such file or folder.
-        TransferError: It could not be fetched, or the cache can't be written, or holds something
+        TransferError: It could not be downloaded, or the cache can't be written, or holds something
             in the model's place that is not i3d's.
         ModelLoadError: What the archive or address gives can't be used.
-        EngineNotInstalledError: A model was fetched and can't be checked without TensorFlow.
+        EngineNotInstalledError: A model was downloaded and can't be checked without TensorFlow.
     """
-    if model in CATALOG:
-        spec = get_model(model)
-        if spec.packaged_dir is not None:
-            return LocalModel(model, packaged_folder(spec), spec)
-        renamed = rename_by_weights()
-        installed, notes = _installed_or_fetched(
-            model, lambda: _fetching().fetch_model(spec, progress=progress), progress
-        )
-        notes = (*renamed, *notes, *_doubts(spec, installed.record))
-        return LocalModel(model, installed.directory, spec, installed.record, notes)
-    if "://" in model:
-        _check_address(model)
-        installed, notes = _installed_or_fetched(
-            model, lambda: _fetching().fetch_own(model, progress=progress), progress
-        )
-        return LocalModel(shown_name(model), installed.directory, None, installed.record, notes)
+    if model in CATALOG and CATALOG[model].packaged_dir is not None:
+        return LocalModel(model, packaged_folder(CATALOG[model]), CATALOG[model])
+    if model in CATALOG or "://" in model:
+        if model not in CATALOG:
+            _check_address(model)
+        return _installed_or_fetched(model, partial(_fetch, model, progress), progress)
     path = _path(model)
     if os.path.isdir(path):  # noqa: PTH112  (no error on a name that is too long)
         return LocalModel(model, Path(path), None)
     if os.path.isfile(path):  # noqa: PTH113  (the same)
-        from i3d.models.importing import import_archive
+        from i3d.models.importing import archive_name, install_archive
 
-        installed = import_archive(Path(path), progress=progress)
-        return LocalModel(model, installed.directory, None, installed.record)
+        fetch = partial(install_archive, Path(path), progress=progress)
+        local = _installed_or_fetched(archive_name(Path(path)), fetch, progress)
+        return replace(local, name=model, notes=())
     if os.path.exists(path):  # noqa: PTH110  (the same)
         raise UnknownNameError(
             f"{model} is neither a file nor a folder, and no model.",
@@ -136,11 +124,14 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
     raise AssertionError(model)  # get_model raises for a name that is not in the catalogue
 
 
-def _fetching() -> ModuleType:
-    """Imported when something is to be fetched: most runs find their model in the cache."""
-    from i3d.models import fetch as fetching
+def _fetch(model: str, progress: Progress, source: str | None = None) -> InstalledModel:
+    """Download a model of the catalogue, or of an address."""
+    # Imported when something is to be downloaded: most runs find their model in the cache.
+    from i3d.models import fetch
 
-    return fetching
+    if model in CATALOG:
+        return fetch.fetch_model(CATALOG[model], source=source, progress=progress)
+    return fetch.fetch_own(model, progress=progress)
 
 
 def _check_address(address: str) -> None:
@@ -152,19 +143,19 @@ def _check_address(address: str) -> None:
 def fetch_again(
     model: str, *, source: str | None = None, force: bool = False, progress: Progress = NO_PROGRESS
 ) -> LocalModel:
-    """Fetch a model also where it is on this machine already.
+    """Download a model also if it is on this machine already.
 
     Args:
         model: A name in the catalogue, or an address.
         source: Take it from this source alone. One that came from it, and is whole, is kept.
-        force: Fetch it also then.
-        progress: Who wants to know.
+        force: Download it also then.
+        progress: Receives progress updates.
 
     Raises:
-        UsageError: It is not one that can be fetched, or it has only one source, or I3D_TIMEOUT
+        UsageError: It is not one that can be downloaded, or it has only one source, or I3D_TIMEOUT
             makes no sense.
         UnknownNameError: It has no such source.
-        TransferError: It could not be fetched, or the cache can't be written. The one that was
+        TransferError: It could not be downloaded, or the cache can't be written. The one that was
             there before stays.
         ModelLoadError: What an address gives can't be used.
         EngineNotInstalledError: It can't be checked without TensorFlow.
@@ -178,24 +169,16 @@ def fetch_again(
             hint="Models that can be fetched: "
             + ", ".join(name for name, entry in CATALOG.items() if entry.sources),
         )
+    if spec is None and source is not None:
+        raise UsageError(f"{shown_name(model)} is an address, and has no other source.")
     if spec is None:
-        if source is not None:
-            raise UsageError(f"{shown_name(model)} is an address, and has no other source.")
         _check_address(model)
-        check_place(model)
-        with lock(model, progress):
-            installed = _fetching().fetch_own(model, progress=progress)
-        return LocalModel(shown_name(model), installed.directory, None, installed.record)
     check_place(model)
     with lock(model, progress):
-        present = open_installed(model)
-        keep = not force and present is not None and present.record.source == source
-        if present is not None and keep and not present.damage():
-            installed = present
-        else:
-            installed = _fetching().fetch_model(spec, source=source, progress=progress)
-    notes = _doubts(spec, installed.record)
-    return LocalModel(model, installed.directory, spec, installed.record, notes)
+        present = None if force or source is None else open_installed(model)
+        if present is None or present.record.source != source or present.damage():
+            present = _fetch(model, progress, source)
+    return _local(model, present)
 
 
 def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
@@ -230,8 +213,7 @@ def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
             if model.startswith(ARCHIVE_PREFIX)
             else f"Fetch it: i3d model fetch {name}",
         )
-    notes = () if spec is None else _doubts(spec, installed.record)
-    return LocalModel(name, installed.directory, spec, installed.record, notes)
+    return _local(model, installed)
 
 
 def packaged_folder(spec: ModelSpec) -> Path:
@@ -247,18 +229,17 @@ def _path(model: str) -> str:
 
 def _installed_or_fetched(
     name: str, fetch: Callable[[], InstalledModel], progress: Progress
-) -> tuple[InstalledModel, tuple[str, ...]]:
+) -> LocalModel:
     """Give the installed model if it is whole; else fetch it, one process at a time."""
     installed = open_installed(name)
     if installed is not None and not installed.damage():
-        return installed, ()
-    notes: tuple[str, ...] = ()
+        return _local(name, installed)
     check_place(name)
     with lock(name, progress):
         installed = open_installed(name)
         problems = () if installed is None else installed.damage()
         if installed is not None and not problems:
-            return installed, ()  # another process was faster
+            return _local(name, installed)  # another process was faster
         try:
             fetched = fetch()
         except (TransferError, ModelLoadError) as error:
@@ -268,10 +249,18 @@ def _installed_or_fetched(
                     *error.details,
                 )
             raise
-        if problems:
-            label = shown_name(name)
-            notes = (f"{label} was damaged ({'; '.join(problems)}) and was fetched again.",)
-        return fetched, notes
+    notes: tuple[str, ...] = ()
+    if problems:
+        notes = (f"{shown_name(name)} was damaged ({'; '.join(problems)}) and was fetched again.",)
+    return _local(name, fetched, notes)
+
+
+def _local(name: str, installed: InstalledModel, notes: tuple[str, ...] = ()) -> LocalModel:
+    """An installed model, with what a user should know if its weights are not its name's."""
+    spec, record = CATALOG.get(name), installed.record
+    if spec is not None and spec.checkpoint is not None and record.checkpoint is None:
+        notes = (*notes, unofficial(f"{record.name} (from {record.source})", record.name))
+    return LocalModel(shown_name(name), installed.directory, spec, record, notes)
 
 
 def unofficial(name: str, model: str) -> str:
@@ -285,23 +274,3 @@ def unofficial(name: str, model: str) -> str:
         f"{name} is unofficial: it has the layers of I3D, and weights that DeepMind did not "
         f"publish. More: i3d model verify {model}"
     )
-
-
-def _doubts(spec: ModelSpec, record: ModelRecord) -> tuple[str, ...]:
-    """What a user should know of a model of the catalogue whose weights are not its name's."""
-    if spec.checkpoint is None or record.checkpoint is not None:
-        return ()
-    return (unofficial(f"{record.name} (from {record.source})", record.name),)
-
-
-__all__ = [
-    "LocalModel",
-    "fetch_again",
-    "find_installed",
-    "find_model",
-    "fingerprint",
-    "packaged_folder",
-    "read_weights",
-    "record_files",
-    "unofficial",
-]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,19 @@ from i3d.errors import (
 )
 from i3d.models.catalog import CATALOG, get_model
 from i3d.models.checkpoints import checkpoint_prefix
-from i3d.models.folders import MODEL, lock, scratch_folder
+from i3d.models.folders import MODEL, scratch_folder
 from i3d.models.inspect import inspect_model, read_weights
 from i3d.models.local_caches import copy_model
 from i3d.models.records import sha256_of
 from i3d.models.remote import convert_checkpoint, unpack_model
-from i3d.models.store import ARCHIVE_PREFIX, InstalledModel, check_place, install, open_installed
+from i3d.models.store import ARCHIVE_PREFIX, install
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from i3d.models.catalog import ModelSpec
+    from i3d.models.store import InstalledModel
     from i3d.progress import Progress
 
 
@@ -41,7 +45,7 @@ def import_model(
         path: An archive (as TensorFlow Hub and Kaggle give it), a SavedModel's folder, or the
             folder of one of DeepMind's checkpoints.
         name: Which model it is; None finds that out from its tensors.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Raises:
         UsageError: The path is empty.
@@ -55,73 +59,79 @@ def import_model(
         raise UsageError("There is no file or folder without a name.", hint=_HINT)
     path = Path(path)
     spec = None if name is None else _importable(get_model(name))
-    try:
-        with scratch_folder() as scratch, progress.task(f"importing {path.name}"):
-            converted = _fill(path, scratch)
-            spec = spec or _which(scratch / MODEL)
-            record = inspect_model(
-                scratch / MODEL,
-                spec.name,
-                spec=spec,
-                source="import",
-                location=str(path.absolute()),
-                converted=converted,
-            )
-            return install(scratch, record)  # in one step, so that it needs no lock
-    except (CacheError, EngineNotInstalledError):
-        raise
-    except (ModelLoadError, TransferError) as error:
-        raise _cannot_use(path, error, f"{_HINT[:-1]}, or the folder of a checkpoint.") from error
+    with (
+        _cannot_use(path, f"{_HINT[:-1]}, or the folder of a checkpoint."),
+        scratch_folder() as scratch,
+        progress.task(f"importing {path.name}"),
+    ):
+        converted = _fill(path, scratch)
+        spec = spec or _which(scratch / MODEL)
+        record = inspect_model(
+            scratch / MODEL,
+            spec.name,
+            spec=spec,
+            source="import",
+            location=str(path.absolute()),
+            converted=converted,
+        )
+        return install(scratch, record)  # in one step, so that it needs no lock
 
 
-def import_archive(path: Path, *, progress: Progress = NO_PROGRESS) -> InstalledModel:
-    """Unpack an archive that holds any SavedModel, once: `--model FILE`.
-
-    Args:
-        path: The archive, a plain file; it is known again by its content.
-        progress: Who wants to know.
+def archive_name(path: Path) -> str:
+    """The name that a model from an archive has in the cache: by the archive's content.
 
     Raises:
-        ModelLoadError: It is no archive, damaged, or holds no model that i3d can run.
-        CacheError: Our cache can't be written, or something is in the model's place that is not
-            i3d's.
-        EngineNotInstalledError: TensorFlow can't be imported.
+        ModelLoadError: It can't be read.
     """
     try:
-        name = f"{ARCHIVE_PREFIX}{sha256_of(path)}"
+        return f"{ARCHIVE_PREFIX}{sha256_of(path)}"
     except OSError as error:
         raise ModelLoadError(
             f"The model {path} cannot be read: {error.strerror or error}.",
             hint="Check the permissions of the file.",
         ) from error
-    installed = open_installed(name)
-    if installed is not None and not installed.damage():
-        return installed
-    check_place(name)
-    with lock(name, progress):
-        installed = open_installed(name)
-        if installed is not None and not installed.damage():
-            return installed  # another process was faster
-        return _unpack_and_install(path, name, progress)
 
 
-def _unpack_and_install(path: Path, name: str, progress: Progress) -> InstalledModel:
+def install_archive(path: Path, *, progress: Progress) -> InstalledModel:
+    """Unpack an archive that holds any SavedModel: `--model FILE`.
+
+    Args:
+        path: The archive, a plain file; it is known again by its content.
+        progress: Receives progress updates.
+
+    Raises:
+        ModelLoadError: It is no archive, damaged, or holds no model that i3d can run.
+        CacheError: Our cache can't be written.
+        EngineNotInstalledError: TensorFlow can't be imported.
+    """
+    with (
+        _cannot_use(path, _HINT),
+        scratch_folder() as scratch,
+        progress.task(f"unpacking {path.name}"),
+    ):
+        unpack_model(path, scratch)
+        record = inspect_model(
+            scratch / MODEL,
+            archive_name(path),
+            spec=None,
+            source="archive",
+            location=str(path.absolute()),
+            converted=False,
+        )
+        return install(scratch, record)
+
+
+@contextmanager
+def _cannot_use(path: Path, hint: str) -> Iterator[None]:
+    """Say which model it is that can't be used."""
     try:
-        with scratch_folder() as scratch, progress.task(f"unpacking {path.name}"):
-            unpack_model(path, scratch)
-            record = inspect_model(
-                scratch / MODEL,
-                name,
-                spec=None,
-                source="archive",
-                location=str(path.absolute()),
-                converted=False,
-            )
-            return install(scratch, record)
+        yield
     except (CacheError, EngineNotInstalledError):
         raise
     except (ModelLoadError, TransferError) as error:
-        raise _cannot_use(path, error, _HINT) from error
+        raise ModelLoadError(
+            f"The model {path} cannot be used: {error.clause}.", hint=error.hint or hint
+        ) from error
 
 
 def _fill(path: Path, scratch: Path) -> bool:
@@ -186,9 +196,3 @@ def _importable(spec: ModelSpec) -> ModelSpec:
             hint="Use a model of your own where it lies: --model DIR",
         )
     return spec
-
-
-def _cannot_use(path: Path, error: ModelLoadError | TransferError, hint: str) -> ModelLoadError:
-    return ModelLoadError(
-        f"The model {path} cannot be used: {error.clause}.", hint=error.hint or hint
-    )

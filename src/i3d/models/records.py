@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from i3d.errors import ModelLoadError
 
@@ -89,7 +90,7 @@ class ModelInfo:
     """It has the layers of a published checkpoint, and weights that nobody published."""
 
 
-def record_from_json(text: str) -> ModelRecord:
+def record_from_json(text: bytes) -> ModelRecord:
     """Read a record.
 
     Raises:
@@ -97,52 +98,14 @@ def record_from_json(text: str) -> ModelRecord:
             it names files outside its folder.
     """
     try:
-        data = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("too deep") from error
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise ValueError("not a record of this version")
-    values: dict[str, Any] = {}
-    for field in fields(ModelRecord):
-        value = data.get(field.name)
-        if field.name == "input_range":
-            values[field.name] = _range_from_json(value)
-        elif field.name == "files":
-            values[field.name] = _files_from_json(value)
-        elif field.name in data and _is_a(value, str(field.type)):
-            values[field.name] = value
-        else:
-            raise ValueError(f"{field.name} is missing or of another type")
-    return ModelRecord(**values)
-
-
-def _is_a(value: object, annotation: str) -> bool:
-    """Tell whether a value is of a type, such as `int | None`; True and False are no `int`."""
-    kind = "None" if value is None else type(value).__name__
-    return kind in annotation.split(" | ")
-
-
-def _range_from_json(value: object) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise ValueError("a range has two ends")
-    low, high = value
-    if not all(_is_a(end, "int | float") and abs(end) <= sys.float_info.max for end in value):
-        raise ValueError("a range has finite ends")
-    return float(low), float(high)
-
-
-def _files_from_json(value: object) -> dict[str, FileRecord]:
-    if not isinstance(value, dict) or "saved_model.pb" not in value:
-        raise ValueError("no files of a model")
-    files = {}
-    for name, file in value.items():
-        if not isinstance(file, dict) or Path(name).anchor or ".." in Path(name).parts:
-            raise ValueError("a file without a size, or outside the folder")
-        num_bytes, sha256 = file.get("num_bytes"), file.get("sha256")
-        if type(num_bytes) is not int or num_bytes < 0 or not isinstance(sha256, str):
-            raise ValueError("a size or digest is none")
-        files[name] = FileRecord(num_bytes, sha256)
-    return files
+        data = msgspec.json.decode(text, type=dict[str, Any])
+        record = msgspec.convert(data, ModelRecord)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError("not a record") from error
+    is_outside = any(Path(name).anchor or ".." in Path(name).parts for name in record.files)
+    if data.get("schema") != SCHEMA or "saved_model.pb" not in record.files or is_outside:
+        raise ValueError("not a record of this version, or of other files than a model's")
+    return record
 
 
 def record_to_json(record: ModelRecord) -> str:

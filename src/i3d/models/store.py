@@ -6,10 +6,8 @@ what its files are. A folder without a record is none of ours: it is neither use
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,7 +22,6 @@ from i3d.models.folders import (
     cannot_read,
     cannot_write,
     folder_of,
-    scratch_folder,
     shown_name,
     take_away,
 )
@@ -32,7 +29,6 @@ from i3d.models.records import (
     RECORD,
     ModelRecord,
     fingerprint,
-    record_files,
     record_from_json,
     record_to_json,
     sha256_of,
@@ -41,33 +37,11 @@ from i3d.models.records import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = [
-    "MODEL",
-    "InstalledModel",
-    "ModelRecord",
-    "cannot_write",
-    "check_place",
-    "find_by_name",
-    "folder_of",
-    "install",
-    "installed_models",
-    "open_installed",
-    "record_files",
-    "remove",
-    "scratch_folder",
-]
-
 _MAX_RECORD_BYTES = 1_000_000
 """A record of the catalogue's models has 2 kB; each file that a model holds adds 130 bytes."""
 
 ARCHIVE_PREFIX = "sha256:"
 """What the names of models from archives begin with; the SHA-256 of the archive follows."""
-
-_OVERTAKEN = (errno.ENOTEMPTY, errno.EEXIST)
-"""Another process put its model there just now."""
-
-_MAX_ATTEMPTS = 10
-"""How often to clear the way, where locks don't work and others install the same model just now."""
 
 
 @dataclass(frozen=True)
@@ -118,41 +92,7 @@ def open_installed(name: str) -> InstalledModel | None:
     Raises:
         CacheError: The folder is there, and can't be read.
     """
-    if name in CATALOG:
-        rename_by_weights()
     return _open(folder_of(name))
-
-
-def rename_by_weights() -> tuple[str, ...]:
-    """Give models that have the name of other weights their own, see `name_of_weights`.
-
-    Where the cache can't be written they stay where they are, and are not used.
-
-    Returns:
-        A sentence for each model that was renamed.
-    """
-    notes = []
-    for name in CATALOG:
-        directory = folder_of(name)
-        record = _read_record(directory)
-        right = None if record is None else name_of_weights(name, record.checkpoint)
-        if record is None or right is None:
-            continue
-        target = folder_of(right)
-        with suppress(OSError):
-            renamed = replace(record, name=right, folder=target.name)
-            write_whole(directory / RECORD, record_to_json(renamed).encode())
-            if _read_record(target) is not None:  # the same weights are there under their name
-                grave = take_away(directory)
-                if grave is not None:
-                    shutil.rmtree(grave, ignore_errors=True)
-            else:
-                directory.rename(target)
-            notes.append(
-                f"The {name} in the cache has the weights {record.checkpoint}, and is called "
-                f"{right} now."
-            )
-    return tuple(notes)
 
 
 def find_by_name(name: str) -> InstalledModel | None:
@@ -195,36 +135,34 @@ def installed_models() -> list[InstalledModel]:
 
 def _open(directory: Path) -> InstalledModel | None:
     try:
-        record = record_from_json(_read_small_file(directory / RECORD).decode())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        record = _read_record(directory)
     except OSError as error:
         raise cannot_read(directory, error) from error
-    except ValueError:
-        return None  # damaged, or of another version of i3d: as good as not there
     # A copy of a model's folder under another name is not the model of that name; nor is what has
-    # the weights of another name and could not be renamed.
-    is_its_name = record.folder == directory.name
-    if not is_its_name or name_of_weights(directory.name, record.checkpoint) is not None:
+    # the weights of another name, as models of early versions may.
+    if (
+        record is None
+        or record.folder != directory.name
+        or name_of_weights(directory.name, record.checkpoint) is not None
+    ):
         return None
     return InstalledModel(directory, record)
 
 
 def _read_record(directory: Path) -> ModelRecord | None:
-    """The record of a model; None where it can't be read."""
+    """The record of a model; None where there is none, or a damaged or foreign one.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    path = directory / RECORD
     try:
-        return record_from_json(_read_small_file(directory / RECORD).decode())
-    except (OSError, ValueError):
+        # Opening a pipe would wait for whoever writes to it.
+        if not path.is_file() or path.stat().st_size > _MAX_RECORD_BYTES:
+            return None
+        return record_from_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-
-
-def _read_small_file(path: Path) -> bytes:
-    """Read a record; ValueError for what is no plain file, such as a pipe, or is too large."""
-    status = path.stat()  # first, for opening a pipe waits for whoever writes to it
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_RECORD_BYTES:
-        raise ValueError(path)
-    with path.open("rb") as file:
-        return file.read(_MAX_RECORD_BYTES)
 
 
 def check_place(name: str) -> None:
@@ -264,11 +202,8 @@ def install(scratch: Path, record: ModelRecord) -> InstalledModel:
     target, staged = models_dir() / record.folder, scratch / MODEL
     _check_ours(target, record.name)
     try:
-        _remove_any(staged / RECORD)
-        with (staged / RECORD).open("w", encoding="utf-8", newline="\n") as file:
-            file.write(record_to_json(record))
-            file.flush()
-            os.fsync(file.fileno())
+        remove_any(staged / RECORD)
+        write_whole(staged / RECORD, record_to_json(record).encode())
         _put(staged, target)
     except OSError as error:
         raise cannot_write(target.parent, error) from error
@@ -277,36 +212,24 @@ def install(scratch: Path, record: ModelRecord) -> InstalledModel:
 
 def _put(staged: Path, target: Path) -> None:
     """Rename a folder, in place of one that may be there; that one stays if it fails."""
-    for attempts_left in range(_MAX_ATTEMPTS, -1, -1):
-        grave = take_away(target)
-        try:
-            staged.rename(target)
-        except BaseException as error:
-            if grave is not None:
-                _bring_back(grave, target)
-            is_overtaken = isinstance(error, OSError) and error.errno in _OVERTAKEN
-            if not is_overtaken or not attempts_left:
-                raise
-        else:
-            if grave is not None:
-                shutil.rmtree(grave, ignore_errors=True)
-            return
-
-
-def _bring_back(grave: Path, target: Path) -> None:
-    """Put a folder back that was taken away, unless another process put one there meanwhile."""
+    grave = take_away(target)
     try:
-        (grave / target.name).rename(target)
-    except OSError as error:
-        if error.errno not in _OVERTAKEN:
-            return  # whoever needs it finds it in its grave, for a day
-    shutil.rmtree(grave, ignore_errors=True)
+        staged.rename(target)
+    except BaseException:
+        if grave is not None:
+            with suppress(OSError):  # another process put one there meanwhile
+                (grave / target.name).rename(target)
+        raise
+    finally:
+        remove_any(grave)
 
 
-def _remove_any(path: Path) -> None:
+def remove_any(path: Path | None) -> None:
     """Remove a file or a folder that may be there."""
+    if path is None:
+        return
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
 
@@ -330,12 +253,10 @@ def remove(name: str) -> None:
         raise ModelNotInstalledError(
             f"The model {shown_name(name)} is not in the cache.", hint="See what is: i3d model list"
         )
-    record = _read_record(directory)
     try:
-        grave = take_away(directory)
+        record = _read_record(directory)
+        remove_any(take_away(directory))
     except OSError as error:
         raise cannot_write(directory.parent, error) from error
-    if grave is not None:
-        shutil.rmtree(grave, ignore_errors=True)
     if record is not None:
         forget_prepared(fingerprint(record.files))
