@@ -13,11 +13,10 @@ import pytest
 
 import i3d
 from i3d.errors import CheckpointError
-from i3d.models.checkpoint_index import MAX_INDEX_BYTES, MAX_NAME_BYTES
+from i3d.models.checkpoint_index import MAX_INDEX_BYTES, MAX_NAME_BYTES, decompress
 from i3d.models.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
 from i3d.models.deepmind import published
 from i3d.models.published import canonical_name
-from i3d.models.snappy import decompress
 
 from checkpoint_files import (
     TYPE_NUMBERS,
@@ -27,7 +26,6 @@ from checkpoint_files import (
     index_table,
     table_of_blocks,
     varint,
-    with_trailer,
     write_bundle,
 )
 
@@ -301,13 +299,9 @@ def test_an_index_of_another_kind_is_refused_with_its_reason(tmp_path: Path) -> 
     ("entries", "reason"),
     [
         ([one_entry(shape=(5,))], "size of 'x' does not fit its shape"),
-        ([one_entry(shape=(-1 % 2**64,))], "shape of a tensor makes no sense"),
-        ([one_entry(shape=(1,) * 33, num_bytes=4)], "shape of a tensor makes no sense"),
+        ([one_entry(shape=(-1 % 2**64,))], "shape of a tensor is unknown"),
         ([one_entry(shard=1)], "place of 'x' makes no sense"),
         ([one_entry(offset=-16 % 2**64)], "place of 'x' makes no sense"),
-        ([one_entry(), one_entry(name="y", offset=12)], "tensors overlap"),
-        ([one_entry(name="y"), one_entry(name="x", offset=16)], "not sorted"),
-        ([one_entry(), one_entry(offset=16)], "not sorted"),
         ([one_entry(name="x" * (MAX_NAME_BYTES + 1))], "length of an entry makes no sense"),
         ([one_entry(offset=2**62)], "is cut off"),
     ],
@@ -400,19 +394,6 @@ def test_an_index_with_too_many_tensors_is_refused(
     monkeypatch.setattr("i3d.models.checkpoint_index.MAX_TENSORS", 4)
     with pytest.raises(CheckpointError, match="more than 4 tensors"):
         open_checkpoint(write_bundle(tmp_path / "x", TENSORS))
-
-
-def test_one_block_does_not_count_twice(tmp_path: Path) -> None:
-    # A long block without entries, which the table names again and again.
-    empty = bytes(4 * 1000) + (1000).to_bytes(4, "little")
-    table = table_of_blocks([empty] * 2, [b"a", b"b"])
-    handle = b"\x00\xa4\x1f"  # offset 0, length 4004
-    index = block_of([(b"%04d" % i, handle) for i in range(600)], restart_interval=1)
-    position = len(table) - 48
-    footer = b"\x00\x08" + varint(position) + varint(len(index))
-    bomb = table[:position] + with_trailer(index) + footer.ljust(40, b"\0") + table[-8:]
-    with pytest.raises(CheckpointError, match="its blocks overlap"):
-        open_checkpoint(write_index(tmp_path, bomb))
 
 
 def small_index() -> tuple[bytes, bytes]:

@@ -372,7 +372,7 @@ def sample(true_sample: Sample, publish: Callable[[SampleOutputs], None]) -> Sam
 @pytest.fixture
 def loaded_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Save the seconds that loading the module takes, where loading is not what is tested."""
-    monkeypatch.setattr("i3d.models.verified_graph.load_engine", lambda *_, **__: engine)
+    monkeypatch.setattr("i3d.models.verify.load_engine", lambda *_, **__: engine)
 
 
 def test_the_packaged_facts_are_deepminds() -> None:
@@ -511,7 +511,7 @@ def test_the_graph_of_another_network_speaks_against_the_model(
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
 ) -> None:
-    monkeypatch.setattr("i3d.models.verified_graph.load_engine", with_num_labels(engine, 5))
+    monkeypatch.setattr("i3d.models.verify.load_engine", with_num_labels(engine, 5))
     arguments = [str(sample.path) if option == "FILE" else option for option in options]
     code, document = verify_json(models.module("rgb_imagenet"), *arguments)
     assert (code, document["graph"]) == (6, None)
@@ -526,9 +526,7 @@ def test_a_network_without_published_logits_is_loaded(
     write_checkpoint(tmp_path / "files", "rgb_scratch_kin600", published_checksums=True)
     folder = write_module(tmp_path / "files", tmp_path / "module")
     for num_labels, code, graph in [(600, 0, "loaded"), (400, 6, None)]:
-        monkeypatch.setattr(
-            "i3d.models.verified_graph.load_engine", with_num_labels(engine, num_labels)
-        )
+        monkeypatch.setattr("i3d.models.verify.load_engine", with_num_labels(engine, num_labels))
         result, document = verify_json(folder)
         assert (result, document["graph"]) == (code, graph)
 
@@ -539,7 +537,7 @@ def test_without_tensorflow_the_sample_is_not_run(
     def refuse(*_: object, **__: object) -> Engine:
         raise EngineNotInstalledError("TensorFlow cannot be imported: no module.")
 
-    monkeypatch.setattr("i3d.models.verified_graph.load_engine", refuse)
+    monkeypatch.setattr("i3d.models.verify.load_engine", refuse)
     result = verify("--sample", sample.path)
     assert result.exit_code == 0, result.stderr
     assert "not run: TensorFlow cannot be imported: no module" in result.stdout

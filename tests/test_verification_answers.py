@@ -83,7 +83,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], None]:
                 raise loaded
             return loaded
 
-        monkeypatch.setattr("i3d.models.verified_graph.load_engine", load_engine)
+        monkeypatch.setattr("i3d.models.verify.load_engine", load_engine)
 
     return load_it
 

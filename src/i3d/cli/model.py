@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from i3d.cli.errors import show_note, show_warning
 from i3d.cli.options import format_option, offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.errors import ModelNotInstalledError, UsageError, VerificationError
+from i3d.errors import CheckpointError, ModelNotInstalledError, UsageError, VerificationError
 from i3d.models.catalog import CATALOG, DEFAULT_MODEL, SOURCE_NAMES, get_model
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def list_command(format_name: str) -> None:
 def info_command(model: str, format_name: str, verbose: bool) -> None:
     """Show what a model wants, says and is: its contract, its weights, where it came from."""
     from i3d.models.find import find_installed
-    from i3d.models.info import read_graph, read_weights_or_none
+    from i3d.models.info import read_graph
+    from i3d.models.inspect import read_weights
     from i3d.models.store import InstalledModel
     from i3d.report.models import info_as_dict, info_as_text
 
@@ -71,9 +73,9 @@ def info_command(model: str, format_name: str, verbose: bool) -> None:
         if model not in CATALOG:
             raise
     if local is not None:
-        with libraries_silenced(verbose=verbose):
-            graph = read_graph(local, progress=progress_on_terminal())
-            weights = read_weights_or_none(local.directory)
+        graph = read_graph(local)
+        with libraries_silenced(verbose=verbose), suppress(CheckpointError):
+            weights = read_weights(local.directory)
         if local.record is not None:
             problems = InstalledModel(local.directory, local.record).damage()
             if problems:

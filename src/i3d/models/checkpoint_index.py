@@ -1,7 +1,7 @@
 """The index of a checkpoint: a table (LevelDB's) of names and descriptions (protocol buffers).
 
-Nothing here touches the disk. An index may come from anywhere, so nothing in it is believed: every
-offset and every count is checked, and the work and the memory are bounded by its length.
+Nothing here touches the disk. A damaged index is refused: blocks carry checksums, lengths are
+checked, and memory is bounded.
 """
 
 from __future__ import annotations
@@ -10,13 +10,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from i3d.engines.saved_model import TYPES, dtype_name
-from i3d.engines.wire_format import as_bytes, as_number, fields, varint
+from i3d.engines.saved_model import TYPES, dtype_name, read_shape
+from i3d.engines.wire_format import (
+    GarbledMessageError,
+    as_bytes,
+    as_number,
+    fields,
+    varint,
+)
 from i3d.files.checksums import crc32c
-from i3d.models.snappy import decompress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from i3d.engines.saved_model import Shape
 
 MAX_INDEX_BYTES = 8 * 2**20
 """Longest index that is read, compressed and decompressed: a bound on the work. I3D's takes 14 kB,
@@ -28,9 +35,6 @@ index can hold long names in few bytes."""
 
 MAX_NAME_BYTES = 1024
 """Longest name of a tensor. I3D's have up to 70 characters."""
-
-MAX_DIMENSIONS = 32
-"""Most dimensions that a shape may have: NumPy's limit before 2.0."""
 
 _TABLE_MAGIC = 0xDB4775248B80FB57
 _FOOTER_BYTES = 48
@@ -120,36 +124,25 @@ def _header(message: bytes) -> int:
 def _tensor(name: str, message: bytes, num_shards: int) -> Tensor:
     """Read a BundleEntryProto."""
     numbers = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0}  # data type, shard, offset, size, checksum
-    shape: tuple[int, ...] = ()
+    sizes: Shape | None = ()
     for number, value in fields(message):
         if number in numbers:
             numbers[number] = as_number(value)
         elif number == 2:
-            shape = _shape(as_bytes(value))
+            sizes = read_shape(as_bytes(value))
         elif number == 7:
             raise UnsupportedError("stores variables in slices")
     data_type, shard, offset, num_bytes, masked = numbers.values()
     dtype = dtype_name(data_type)
     itemsize = _NUM_BYTES.get(dtype)
+    shape = tuple(size for size in sizes or () if size is not None)
+    if sizes is None or len(shape) != len(sizes):
+        raise DamagedError("the shape of a tensor is unknown")
     if shard >= num_shards or max(offset, num_bytes) >= 2**63 or masked >= 2**32:
         raise DamagedError(f"the place of {name!r} makes no sense")
     if itemsize and num_bytes != itemsize * math.prod(shape):
         raise DamagedError(f"the size of {name!r} does not fit its shape")
     return Tensor(name, dtype, shape, shard, offset, num_bytes, _unmasked(masked))
-
-
-def _shape(message: bytes) -> tuple[int, ...]:
-    """Read a TensorShapeProto."""
-    shape: list[int] = []
-    for number, value in fields(message):
-        if number == 2:
-            sizes = [as_number(size) for field, size in fields(as_bytes(value)) if field == 1]
-            shape.append(sizes[-1] if sizes else 0)
-            if len(shape) > MAX_DIMENSIONS or shape[-1] >= 2**63:
-                raise DamagedError("the shape of a tensor makes no sense")
-        elif number == 3 and value:
-            raise DamagedError("the shape of a tensor is unknown")
-    return tuple(shape)
 
 
 def _entries_of_table(table: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -161,20 +154,12 @@ def _entries_of_table(table: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise DamagedError("it does not end as an index does (it is cut off, or no index at all)")
     _, _, position = _handle(footer, 0)  # of blocks with statistics, which checkpoints lack
     offset, size, _ = _handle(footer, position)
-    previous: bytes | None = None
-    block_end, room = 0, MAX_INDEX_BYTES
+    room = MAX_INDEX_BYTES
     for _, handle in _entries_of_block(_block(table, offset, size, room)):
         offset, size, _ = _handle(handle, 0)
-        if offset < block_end:  # else a short file could hold endless work
-            raise DamagedError("its blocks overlap")
-        block_end = offset + size
         block = _block(table, offset, size, room)
         room -= len(block)
-        for key, value in _entries_of_block(block):
-            if previous is not None and key <= previous:
-                raise DamagedError("its entries are not sorted")
-            previous = key
-            yield key, value
+        yield from _entries_of_block(block)
 
 
 def _block(table: bytes, offset: int, size: int, max_bytes: int) -> bytes:
@@ -230,3 +215,59 @@ def _unmasked(crc: int) -> int:
     """Undo what LevelDB does to the checksums that it stores."""
     rotated = (crc - _CRC_MASK) % 2**32
     return (rotated >> 17 | rotated << 15) & 0xFFFFFFFF
+
+
+def decompress(data: bytes, max_bytes: int) -> bytes:
+    """Decompress a block of Snappy's (google/snappy, format_description.txt).
+
+    That is the decompressed length as a varint, then elements. The two lowest bits of an element's
+    first byte are its tag: 0 is a literal, 1, 2 and 3 are copies of bytes before, with an offset of
+    1 byte (and 3 bits), 2 or 4 bytes.
+
+    Args:
+        data: The whole block.
+        max_bytes: Refuse a block that declares more than this, before anything is decompressed.
+
+    Raises:
+        GarbledMessageError: The block is damaged, or declares more than `max_bytes`. The message is
+            a clause.
+    """
+    num_bytes, position = varint(data, 0)
+    if num_bytes > max_bytes:
+        raise GarbledMessageError(f"a compressed block declares {num_bytes} bytes")
+    out = bytearray()
+    while position < len(data):
+        tag = data[position]
+        kind, high_bits = tag & 3, tag >> 2
+        position += 1
+        if kind == 0:
+            length = high_bits + 1
+            if high_bits >= 60:  # the length is in the next 1 to 4 bytes
+                size_end = position + high_bits - 59
+                length = int.from_bytes(data[position:size_end], "little") + 1
+                position = size_end
+            literal = data[position : position + length]
+            position += length
+            if position > len(data):
+                raise GarbledMessageError("a compressed block is cut off")
+            out += literal
+        else:
+            size = (0, 1, 2, 4)[kind]
+            offset = int.from_bytes(data[position : position + size], "little")
+            position += size
+            if position > len(data):
+                raise GarbledMessageError("a compressed block is cut off")
+            length = high_bits + 1
+            if kind == 1:
+                length = (high_bits & 7) + 4
+                offset |= high_bits >> 3 << 8
+            if not 0 < offset <= len(out):
+                raise GarbledMessageError("a compressed block copies what it does not hold")
+            start = len(out) - offset
+            pattern = bytes(out[start : start + length])  # shorter where the copy overlaps itself
+            out += (pattern * (length // len(pattern) + 1))[:length]
+        if len(out) > num_bytes:
+            raise GarbledMessageError("a compressed block holds more than it declares")
+    if len(out) != num_bytes:
+        raise GarbledMessageError("a compressed block holds less than it declares")
+    return bytes(out)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from i3d.engines.choose import load_engine
-from i3d.errors import CacheError, CheckpointError
+from i3d.engines.graphs import read_model
+from i3d.errors import CacheError
 from i3d.models.catalog import CATALOG
+from i3d.models.find import packaged_folder
 from i3d.models.folders import folder_of
-from i3d.models.inspect import read_weights
 from i3d.models.store import installed_models, open_installed
-from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from i3d.engines.base import ModelContract
     from i3d.models.catalog import ModelSpec
     from i3d.models.find import LocalModel
-    from i3d.models.inspect import Weights
     from i3d.models.records import ModelRecord
     from i3d.models.store import InstalledModel
-    from i3d.progress import Progress
+
+GraphFacts: TypeAlias = "ModelRecord | ModelContract"
+"""Both say what the graph does."""
 
 State = Literal["packaged", "installed", "damaged", "not installed"]
 
@@ -74,8 +74,6 @@ def list_models() -> list[ModelState]:
 
 
 def _state_of(spec: ModelSpec) -> ModelState:
-    from i3d.models.find import packaged_folder
-
     if spec.packaged_dir is not None:
         folder = packaged_folder(spec)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -103,51 +101,10 @@ def _state(installed: InstalledModel, spec: ModelSpec | None) -> ModelState:
     )
 
 
-@dataclass(frozen=True)
-class GraphFacts:
-    """What a model's graph says; see `i3d.engines.base.ModelContract`."""
-
-    num_labels: int
-    input_range: tuple[float, float]
-    input_range_reason: str
-    receptive_field: int | None
-    stride: int | None
-
-
-def read_graph(local: LocalModel, *, progress: Progress = NO_PROGRESS) -> GraphFacts:
+def read_graph(local: LocalModel) -> GraphFacts:
     """Tell what a model's graph says, from its record or, without one, from the graph.
 
     Raises:
-        EngineNotInstalledError: TensorFlow can't be imported.
-        ModelLoadError: The model can't be loaded.
+        ModelLoadError: There is no graph, or none that takes videos.
     """
-    facts = local.record
-    if facts is not None:
-        return GraphFacts(
-            facts.num_labels,
-            facts.input_range,
-            facts.input_range_reason,
-            facts.receptive_field,
-            facts.stride,
-        )
-    with progress.task(f"loading {local.name}"):
-        contract = load_engine(
-            local.directory,
-            fingerprint=lambda: local.fingerprint,
-            is_known=local.source == "packaged",
-            progress=progress,
-        ).contract
-    return GraphFacts(
-        contract.num_labels,
-        contract.input_range,
-        contract.input_range_reason,
-        contract.receptive_field,
-        contract.stride,
-    )
-
-
-def read_weights_or_none(directory: Path) -> Weights | None:
-    """Identify a model's weights; None where they can't be read."""
-    with suppress(CheckpointError):
-        return read_weights(directory)
-    return None
+    return local.record or read_model(local.directory).contract

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from i3d.models.verified_graph import mean_logits
+from i3d.errors import ModelOutputError
 from i3d.video.recipes import CLIP_SIZE
 
 if TYPE_CHECKING:
-    from i3d.engines.base import Clip, Engine
+    from i3d.engines.base import Clip, Engine, Float64Array, StepLogits
     from i3d.progress import Progress
 
 KNOWN_CHECKPOINT = "rgb_scratch"
@@ -109,3 +109,15 @@ def compare_known_answers(engine: Engine, progress: Progress) -> KnownAnswers:
 def _plain_clip(num_frames: int, value: int) -> Clip:
     """Frames of one grey value: (num_frames, 224, 224, 3) uint8."""
     return np.full((num_frames, CLIP_SIZE, CLIP_SIZE, 3), value, np.uint8)
+
+
+def mean_logits(steps: StepLogits) -> Float64Array:
+    """Average step logits over time: (S, labels) to (labels,).
+
+    Raises:
+        ModelOutputError: They are not finite.
+    """
+    logits: Float64Array = steps.mean(axis=0, dtype=np.float64)
+    if not np.isfinite(logits).all():
+        raise ModelOutputError("The model gave outputs that are not finite numbers.")
+    return logits

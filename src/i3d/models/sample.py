@@ -16,9 +16,9 @@ from i3d.files.download.fetch import download
 from i3d.models.catalog import deepmind_source
 from i3d.models.deepmind import sample_outputs
 from i3d.models.folders import cannot_write
+from i3d.models.known_answers import mean_logits
 from i3d.models.labels import load_labels
 from i3d.models.published import git_blob_sha1
-from i3d.models.verified_graph import mean_logits
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from i3d.engines.base import describe_engine
+from i3d.engines.choose import load_engine
 from i3d.errors import (
     CacheError,
     CheckpointError,
     DownloadError,
     EngineError,
     EngineNotInstalledError,
+    ModelLoadError,
 )
 from i3d.models.deepmind import published, sample_outputs
 from i3d.models.find import find_installed
@@ -25,7 +27,6 @@ from i3d.models.known_answers import (
 )
 from i3d.models.sample import SampleComparison, check_sample, compare_sample, fetch_sample
 from i3d.models.store import InstalledModel
-from i3d.models.verified_graph import load
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
@@ -194,7 +195,16 @@ def _with_graph(
 ) -> Verification:
     """Load the graph, and run what its outputs can be compared with."""
     try:
-        engine = load(result.local.directory, published()[checkpoint].num_labels, progress)
+        local, num_labels = result.local, published()[checkpoint].num_labels
+        with progress.task(f"loading {local.directory.name}"):
+            engine = load_engine(
+                local.directory, fingerprint=lambda: local.fingerprint, progress=progress
+            )
+        if engine.contract.num_labels != num_labels:
+            raise ModelLoadError(
+                f"Its graph gives {engine.contract.num_labels} outputs, and its weights are of a "
+                f"network with {num_labels} labels."
+            )
         found = describe_engine(engine)
         if checkpoint == KNOWN_CHECKPOINT:
             answers = compare_known_answers(engine, progress)
