@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from i3d.cli.check import DOCTOR_SCHEMA, Check, checks_as_dict
+from i3d.cli.doctor import DOCTOR_SCHEMA, Check, checks_as_dict
 from i3d.cli.main import cli
 from i3d.cli.model import model_group
 from i3d.cli.ucf import ucf_group

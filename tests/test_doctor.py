@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import i3d.cli.checks
-from i3d.cli.check import Check, guarded
 from i3d.cli.checks import exit_code, run_checks
+from i3d.cli.doctor import Check, guarded
 from i3d.errors import EngineNotInstalledError, ExitCode
 from i3d.models.catalog import DEFAULT_MODEL
 from i3d.models.local_caches import tfhub_cache_folder
@@ -249,7 +249,7 @@ def test_a_whole_model_in_the_cache_of_tensorflow_hub_is_enough(
     assert exit_code(checks) is ExitCode.OK
     change_byte(folder / "variables" / "variables.data-00000-of-00001")
     checks = list(run_checks())
-    assert by_name(checks)["tfhub-cache"].detail.startswith("damaged: ")
+    assert by_name(checks)["tfhub-cache"].detail.endswith("is damaged (CRC-32C)")
     assert exit_code(checks) is ExitCode.TRANSFER
     (folder / "saved_model.pb").unlink()
     (folder / "variables" / "variables.index").unlink()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from i3d.cli.network_checks import check_sources
+from i3d.cli.checks import check_sources
 from i3d.errors import CheckpointError, ModelLoadError, TransferError
 from i3d.files.download import transfer
 from i3d.models.catalog import CATALOG, SOURCE_NAMES

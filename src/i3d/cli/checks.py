@@ -10,15 +10,28 @@ import platform
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d import __version__
-from i3d.cli.check import Check, Status, guarded, without_home
-from i3d.cli.network_checks import check_sources, show_settings
-from i3d.cli.package_checks import check_packages
-from i3d.errors import CheckpointError, EngineNotInstalledError, ExitCode
+from i3d.cli.doctor import (
+    Check,
+    Status,
+    check_packages,
+    guarded,
+    without_home,
+    without_password,
+)
+from i3d.errors import (
+    DownloadError,
+    EngineNotInstalledError,
+    ExitCode,
+    ModelLoadError,
+    UsageError,
+)
 from i3d.files.cache import cache_dir, package_data_dir
 from i3d.models.catalog import CATALOG, DEFAULT_MODEL
 from i3d.progress import NO_PROGRESS
@@ -26,9 +39,8 @@ from i3d.progress import NO_PROGRESS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from i3d.models.catalog import Source
     from i3d.progress import Progress
-
-__all__ = ["Check", "Status", "exit_code", "run_checks"]
 
 NEEDED_BYTES = 300_000_000
 """Free space below which a model may not fit: I3D takes 51 MB, its archive about as much, a
@@ -37,6 +49,17 @@ checkpoint and what is made of it lie on the disk side by side, and so does the 
 SAMPLE = "sample-juggling.avi"
 SAMPLE_LABEL = "static"
 """What its camera does before the juggler."""
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_OTHERS = (
+    "NO_PROXY",
+    "no_proxy",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "KAGGLEHUB_CACHE",
+)
 
 
 def run_checks(progress: Progress = NO_PROGRESS) -> Iterator[Check]:
@@ -198,22 +221,12 @@ def _check_other_caches() -> Iterator[Check]:
 
 
 def _check_other_cache(name: str, folder: Path) -> Check:
-    from i3d.models.inspect import read_weights
+    from i3d.models.inspect import check_weights, read_weights
 
     try:
-        weights = read_weights(folder)
-    except CheckpointError as error:
-        return Check(name, "warning", error.message.removesuffix("."))
-    if weights is None:
-        return Check(name, "warning", f"{folder}: no tensors that could be compared")
-    found = weights.identification
-    if found.damaged:
-        return Check(name, "warning", f"damaged: {found.damaged[0]} in {folder}")
-    expected = CATALOG[DEFAULT_MODEL].checkpoint
-    if not found.is_network_of(expected):
-        return Check(name, "warning", f"another network: {folder}")
-    if found.checkpoint not in (None, expected):
-        return Check(name, "warning", f"{found.checkpoint}, and not {expected}: {folder}")
+        check_weights(read_weights(folder), CATALOG[DEFAULT_MODEL])
+    except ModelLoadError as error:
+        return Check(name, "warning", f"{folder}: {error.message.removesuffix('.')}")
     return Check(name, "ok", f"a copy in {folder}")
 
 
@@ -229,3 +242,114 @@ def _check_sample(progress: Progress) -> Check:
         hint = "Install i3d again: pip install --force-reinstall --no-deps i3d"
         return Check("sample clip", "failed", f"{detail}: wrong", hint, ExitCode.ENGINE)
     return Check("sample clip", "ok", detail)
+
+
+def show_settings() -> Iterator[Check]:
+    """Tell the environment variables that change what i3d does, without passwords."""
+    proxies = [*_PROXIES, *map(str.lower, _PROXIES)]
+    names = sorted(name for name in os.environ if name.startswith(("I3D_", "TFHUB_")))
+    names += [name for name in (*proxies, *_OTHERS) if name in os.environ]
+    for name in names:
+        value = without_password(os.environ[name], is_proxy=name in proxies)
+        yield Check(name, "info", value or "(empty)")
+
+
+def check_sources(model_state: str, *, is_in_cache: bool, progress: Progress) -> Iterator[Check]:
+    """Ask each source of the default model for its first byte.
+
+    Args:
+        model_state: "here", "damaged" or "missing".
+        is_in_cache: Another program's cache on this machine holds the model.
+        progress: Who wants to know.
+    """
+    from i3d.files.download.settings import is_offline
+
+    if is_offline():
+        checks = [Check("network", "info", "not asked: I3D_OFFLINE is set")]
+    else:
+        checks = _ask_all(progress)
+    yield from checks
+    yield from _check_patience(model_state)
+    if any(check.status == "ok" for check in checks):
+        return
+    none = "I3D_OFFLINE is set" if is_offline() else "no source answers"
+    if model_state == "here":
+        if not is_offline():
+            yield Check("sources", "info", f"none answers, and {DEFAULT_MODEL} is here already")
+    elif not is_in_cache:
+        state = "is damaged" if model_state == "damaged" else "is not on this machine"
+        unset = "Unset I3D_OFFLINE, if it was not meant; or fetch" if is_offline() else "Fetch"
+        yield Check(
+            "sources",
+            "failed",
+            f"{DEFAULT_MODEL} {state}, and {none}",
+            f"{unset} it on another machine and run: i3d model import FILE; or name a mirror "
+            "(I3D_GCS_URL, I3D_DEEPMIND_URL); or use --model camera-motion",
+            ExitCode.TRANSFER,
+        )
+
+
+def _ask_all(progress: Progress) -> list[Check]:
+    client = guarded("network", _import_client)
+    if client.status == "failed":
+        return [client]
+    sources = CATALOG[DEFAULT_MODEL].sources
+    with (
+        progress.task(f"asking {len(sources)} sources"),
+        ThreadPoolExecutor(len(sources)) as pool,
+    ):
+        return list(
+            pool.map(
+                lambda source: guarded(f"source {source.name}", partial(_ask, source)), sources
+            )
+        )
+
+
+def _import_client() -> Check:
+    """Import what the threads need: of several that meet a broken package, one says why."""
+    import_module("i3d.files.download.connection")
+    import_module("i3d.models.remote")
+    return Check("network", "ok", "the client can be imported")
+
+
+def _check_patience(model_state: str) -> Iterator[Check]:
+    from i3d.files.download.settings import patience_seconds
+
+    try:
+        patience_seconds()
+    except UsageError as error:
+        yield Check(
+            "I3D_TIMEOUT",
+            "warning" if model_state == "here" else "failed",
+            error.message.removesuffix("."),
+            error.hint,
+            error.exit_code,
+        )
+
+
+def _ask(source: Source) -> Check:
+    from i3d.files.download.attempts import place
+    from i3d.files.download.fetch import reach
+    from i3d.files.download.indexes import index_auth
+    from i3d.files.download.settings import is_web_address
+    from i3d.models.package_index import NO_INDEX
+    from i3d.models.remote import kaggle_auth
+
+    name = f"source {source.name}"
+    if not source.urls:
+        return Check(name, "warning", NO_INDEX, f"Name one in {source.base_variable}.")
+    url = source.url
+    if not is_web_address(url):
+        value = without_password(os.environ.get(source.base_variable, url))
+        detail = f"{source.base_variable} is {value}, which is not a web address"
+        hint = f"Correct or unset {source.base_variable}."
+        return Check(name, "warning", detail, hint)
+    if source.kind == "checkpoint":
+        url += "/model.ckpt.index"
+    try:
+        answer = reach(
+            url, auth=index_auth(url, url) if source.kind == "package" else kaggle_auth(url)
+        )
+    except DownloadError as error:
+        return Check(name, "warning", f"{place(url)}: {error.reason}")
+    return Check(name, "ok", f"{place(url)} {answer}")

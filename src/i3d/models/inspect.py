@@ -87,12 +87,7 @@ def inspect_model(
     if not (directory / "saved_model.pb").is_file():
         raise ModelLoadError("It has no saved_model.pb: it is not a TensorFlow model.")
     weights = read_weights(directory)
-    if weights is not None and weights.identification.damaged:
-        raise CheckpointError(
-            f"Its tensor {weights.identification.damaged[0]} is damaged (CRC-32C)."
-        )
-    if spec is not None:
-        _check_identity(weights, spec)
+    check_weights(weights, spec)
     files = record_files(directory)
     contract = load_engine(
         directory, fingerprint=lambda: fingerprint(files), progress=progress
@@ -122,8 +117,22 @@ def inspect_model(
     )
 
 
-def _check_identity(weights: Weights | None, spec: ModelSpec) -> None:
-    """Refuse another model; other weights of the same network are told of, not refused."""
+def check_weights(weights: Weights | None, spec: ModelSpec | None) -> None:
+    """Refuse damaged weights, and another model's; unofficial ones of the same network pass.
+
+    Args:
+        weights: What `read_weights` gave.
+        spec: The model that they should be; None for any.
+
+    Raises:
+        ModelLoadError: They are refused.
+    """
+    if weights is not None and weights.identification.damaged:
+        raise CheckpointError(
+            f"Its tensor {weights.identification.damaged[0]} is damaged (CRC-32C)."
+        )
+    if spec is None:
+        return
     if spec.weights is not None and (weights is None or weights.fingerprint != spec.weights):
         raise ModelLoadError(f"Its weights are not {spec.name}'s.")
     if spec.checkpoint is None:
