@@ -364,7 +364,7 @@ def test_git_blob_ids_are_gits(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_has_no_git_blob_id(tmp_path: Path) -> None:
-    with pytest.raises(ModelLoadError, match="cannot be read: it is a folder"):
+    with pytest.raises(ModelLoadError, match="cannot be read: it is not a regular file"):
         git_blob_sha1(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe")  # reading it would wait for somebody who writes

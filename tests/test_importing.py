@@ -19,7 +19,7 @@ from i3d.models.find import find_model
 from i3d.models.folders import folder_of, lock
 from i3d.models.importing import import_model
 from i3d.models.records import ModelRecord
-from i3d.models.store import open_installed
+from i3d.models.store import install, open_installed
 from i3d.progress import NO_PROGRESS, NoProgress
 
 from checkpoint_files import write_checkpoint
@@ -205,7 +205,9 @@ class Impatient(NoProgress):
 
 def test_an_import_waits_for_nobody(models: ModelFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "_which", lambda _: CATALOG[NAME])
-    monkeypatch.setattr(importing, "inspect_model", lambda *_, **__: RECORD)
+    monkeypatch.setattr(
+        importing, "check_and_install", lambda scratch, *_, **__: install(scratch, RECORD)
+    )
     with lock(NAME, NO_PROGRESS):
         installed = import_model(models.small_module(), progress=Impatient())
     assert installed.directory == models_dir() / NAME

@@ -13,7 +13,6 @@ import pytest
 from i3d.errors import CacheError, TransferError
 from i3d.files.cache import models_dir
 from i3d.models.catalog import CATALOG, SOURCE_NAMES
-from i3d.models.fetch import source_names
 from i3d.models.find import find_model
 from i3d.models.local_caches import (
     candidates,
@@ -96,7 +95,8 @@ def test_a_home_of_nobody_and_no_temporary_folder_are_no_caches(
 
 
 def test_the_names_of_all_sources_are_in_the_catalogue() -> None:
-    assert source_names(CATALOG[NAME]) == SOURCE_NAMES
+    spec = CATALOG[NAME]
+    assert (*candidates(spec), *(source.name for source in spec.sources)) == SOURCE_NAMES
 
 
 @pytest.mark.slow

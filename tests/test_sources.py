@@ -910,7 +910,7 @@ def test_a_pipe_or_device_is_no_archive(tmp_path: Path) -> None:
         (
             tar(("saved_model.pb", b"\xff" * 100)),
             ModelLoadError,
-            "was fetched, but it cannot be used: The model cannot be read: its saved_model.pb is",
+            "was fetched, but the model cannot be read: its saved_model.pb is",
         ),
     ],
     ids=["missing", "page", "archive", "damaged"],

@@ -618,7 +618,7 @@ def test_a_sample_that_is_not_deepminds_is_refused(models: ModelFiles, tmp_path:
     for path, sentence in [
         (wrong, f"{wrong} is not DeepMind's sample"),
         (tmp_path / "gone.npy", "gone.npy cannot be read: No such file or directory"),
-        (tmp_path, "cannot be read: it is a folder"),
+        (tmp_path, "cannot be read: it is not a regular file"),
         (Path(os.devnull), "cannot be read: it is not a regular file"),
     ]:
         result = verify(models.module("rgb_imagenet"), "--sample", path)

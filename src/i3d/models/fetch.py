@@ -12,34 +12,27 @@ from i3d.errors import (
     I3DError,
     ModelLoadError,
     TransferError,
-    UnknownNameError,
     unknown_name,
 )
 from i3d.files.download.attempts import NETWORK_HINT
 from i3d.files.download.settings import is_offline
 from i3d.models.catalog import CACHE_SOURCES, CONVERTED_SOURCES
-from i3d.models.folders import MODEL, scratch_folder, shown_name
-from i3d.models.inspect import inspect_model
+from i3d.models.folders import scratch_folder, shown_name
+from i3d.models.inspect import check_and_install
 from i3d.models.local_caches import candidates, copy_from_cache
 from i3d.models.remote import fetch_address, fetch_source
-from i3d.models.store import InstalledModel, install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from i3d.models.catalog import ModelSpec
-    from i3d.models.records import ModelRecord
+    from i3d.models.store import InstalledModel
     from i3d.progress import Progress
 
     Fill: TypeAlias = Callable[[Path], str | None]
     """Gives the address, where one is found on the way."""
     Steps: TypeAlias = dict[str, tuple[str, Fill]]
-
-
-def source_names(spec: ModelSpec) -> tuple[str, ...]:
-    """What `--source` takes for a model, in the order in which the sources are tried."""
-    return (*candidates(spec), *(source.name for source in spec.sources))
 
 
 def fetch_model(
@@ -50,7 +43,7 @@ def fetch_model(
     Args:
         spec: The model.
         source: Try this source alone.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Raises:
         UnknownNameError: The model has no such source.
@@ -62,7 +55,7 @@ def fetch_model(
     steps = _steps(spec, progress)
     if source is not None:
         if source not in steps:
-            raise _unknown_source(spec, source)
+            raise unknown_name(f"source of {spec.name}", source, steps)
         steps = {source: steps[source]}
     failures: dict[str, I3DError] = {}
     for name, (location, fill) in steps.items():
@@ -72,8 +65,7 @@ def fetch_model(
                 is_filling = True  # a disk that is full now may be so by the fault of this source
                 place_found = fill(scratch) or location
                 is_filling = False
-                record = _inspect(scratch, spec.name, spec, name, place_found, progress)
-                return install(scratch, record)
+                return _install(scratch, spec.name, spec, name, place_found, progress)
         except EngineNotInstalledError:
             raise  # the next source would meet it, too
         except (TransferError, ModelLoadError) as error:
@@ -124,26 +116,18 @@ def fetch_own(address: str, *, progress: Progress) -> InstalledModel:
     try:
         with progress.task(f"fetching {name}"), scratch_folder() as scratch:
             fetch_address(address, scratch, progress)
-            return install(scratch, _inspect(scratch, address, None, "url", address, progress))
+            return _install(scratch, address, None, "url", address, progress)
     except DownloadError as error:
         raise TransferError(
             f"The model {name} cannot be fetched: {error.reason}.",
             hint=f"{(error.hint or 'Check the address.').removesuffix('.')}; or give a folder or "
             "an archive that holds the model: --model DIR",
         ) from error
-    except CacheError:
+    except (CacheError, EngineNotInstalledError):
         raise
-    except TransferError as error:
-        raise TransferError(
-            f"The model {name} was fetched, but {error.clause}.", hint=error.hint
-        ) from error
-    except EngineNotInstalledError:
-        raise
-    except ModelLoadError as error:
-        raise ModelLoadError(
-            f"The model {name} was fetched, but it cannot be used: {error.message}",
-            hint=error.hint,
-        ) from error
+    except (TransferError, ModelLoadError) as error:
+        kind = TransferError if isinstance(error, TransferError) else ModelLoadError
+        raise kind(f"The model {name} was fetched, but {error.clause}.", hint=error.hint) from error
 
 
 def _steps(spec: ModelSpec, progress: Progress) -> Steps:
@@ -159,27 +143,19 @@ def _steps(spec: ModelSpec, progress: Progress) -> Steps:
     return steps
 
 
-def _inspect(
+def _install(
     scratch: Path,
     name: str,
     spec: ModelSpec | None,
     source: str,
     location: str,
     progress: Progress,
-) -> ModelRecord:
+) -> InstalledModel:
     with progress.task(f"checking {shown_name(name)}"):
-        return inspect_model(
-            scratch / MODEL,
-            name,
-            spec=spec,
-            source=source,
-            location=location,
-            converted=source in CONVERTED_SOURCES,
+        converted = source in CONVERTED_SOURCES
+        return check_and_install(
+            scratch, name, spec, source=source, location=location, converted=converted
         )
-
-
-def _unknown_source(spec: ModelSpec, source: str) -> UnknownNameError:
-    return unknown_name(f"source of {spec.name}", source, source_names(spec))
 
 
 def _ways_on(spec: ModelSpec, steps: Steps) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +17,11 @@ from i3d.errors import (
 from i3d.models.catalog import CATALOG, get_model
 from i3d.models.checkpoints import checkpoint_prefix
 from i3d.models.folders import MODEL, scratch_folder
-from i3d.models.inspect import inspect_model, read_weights
+from i3d.models.inspect import check_and_install, read_weights
 from i3d.models.local_caches import copy_model
 from i3d.models.records import sha256_of
 from i3d.models.remote import convert_checkpoint, unpack_model
-from i3d.models.store import ARCHIVE_PREFIX, install
+from i3d.models.store import ARCHIVE_PREFIX
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
@@ -66,15 +65,10 @@ def import_model(
     ):
         converted = _fill(path, scratch)
         spec = spec or _which(scratch / MODEL)
-        record = inspect_model(
-            scratch / MODEL,
-            spec.name,
-            spec=spec,
-            source="import",
-            location=str(path.absolute()),
-            converted=converted,
+        location = str(path.absolute())
+        return check_and_install(  # in one step, so that it needs no lock
+            scratch, spec.name, spec, source="import", location=location, converted=converted
         )
-        return install(scratch, record)  # in one step, so that it needs no lock
 
 
 def archive_name(path: Path) -> str:
@@ -110,15 +104,10 @@ def install_archive(path: Path, *, progress: Progress) -> InstalledModel:
         progress.task(f"unpacking {path.name}"),
     ):
         unpack_model(path, scratch)
-        record = inspect_model(
-            scratch / MODEL,
-            archive_name(path),
-            spec=None,
-            source="archive",
-            location=str(path.absolute()),
-            converted=False,
+        location = str(path.absolute())
+        return check_and_install(
+            scratch, archive_name(path), None, source="archive", location=location
         )
-        return install(scratch, record)
 
 
 @contextmanager
@@ -137,16 +126,14 @@ def _cannot_use(path: Path, hint: str) -> Iterator[None]:
 def _fill(path: Path, scratch: Path) -> bool:
     """Put a SavedModel into the folder; tell whether it was converted from a checkpoint."""
     try:
-        mode = path.stat().st_mode
-        is_folder = stat.S_ISDIR(mode)
-        names = sorted(entry.name for entry in path.iterdir()) if is_folder else None
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelLoadError("There is no such file or folder.") from error
+        names = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else None
+        if not path.exists():
+            raise ModelLoadError("There is no such file or folder.")
+        if names is None and not path.is_file():  # a pipe would be waited for
+            raise ModelLoadError("It is neither a file nor a folder.")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelLoadError(f"It cannot be read: {reason}.") from error
-    if not is_folder and not stat.S_ISREG(mode):
-        raise ModelLoadError("It is neither a file nor a folder.")
     if names is None:
         unpack_model(path, scratch)
         return False

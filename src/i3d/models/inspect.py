@@ -12,10 +12,11 @@ from i3d.errors import CheckpointError, ModelLoadError
 from i3d.models.catalog import name_of_weights
 from i3d.models.checkpoints import checkpoint_prefix, num_parameters, open_checkpoint
 from i3d.models.deepmind import published
-from i3d.models.folders import folder_of, shown_name
+from i3d.models.folders import MODEL, folder_of, shown_name
 from i3d.models.labels import LABEL_LISTS
 from i3d.models.published import identify, network_tensors, weights_fingerprint
 from i3d.models.records import ModelRecord, fingerprint, record_files
+from i3d.models.store import install
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from i3d.models.catalog import ModelSpec
     from i3d.models.published import Identification
+    from i3d.models.store import InstalledModel
     from i3d.progress import Progress
 
 
@@ -54,20 +56,20 @@ def read_weights(directory: Path) -> Weights | None:
     return Weights(weights_fingerprint(checkpoint), found, num_parameters(checkpoint, network))
 
 
-def inspect_model(
-    directory: Path,
+def check_and_install(
+    scratch: Path,
     name: str,
-    *,
     spec: ModelSpec | None,
+    *,
     source: str,
     location: str,
-    converted: bool,
+    converted: bool = False,
     progress: Progress = NO_PROGRESS,
-) -> ModelRecord:
-    """Check that a folder holds the model it should, whole, and describe it.
+) -> InstalledModel:
+    """Check that a scratch folder holds the model it should, whole, and install it.
 
     Args:
-        directory: The SavedModel's folder.
+        scratch: Holds the SavedModel in `MODEL`, which is moved.
         name: What the model is called: a name in the catalogue, a whole address, or an archive's
             `sha256:...`.
         spec: Its record in the catalogue; None for one that is not in it, whose weights may then
@@ -75,15 +77,14 @@ def inspect_model(
         source: Which kind of place it came from.
         location: Its URL or path. Of this and of the name, what may not be shown is not kept.
         converted: Whether i3d made the SavedModel from a checkpoint.
-        progress: Who wants to know.
-
-    Returns:
-        The record to install it with.
+        progress: Receives progress updates.
 
     Raises:
         ModelLoadError: It is damaged, not the model of the catalogue, or can't be loaded.
         EngineNotInstalledError: No engine can be imported.
+        CacheError: The cache can't be written, or something is in the way that is not i3d's.
     """
+    directory = scratch / MODEL
     if not (directory / "saved_model.pb").is_file():
         raise ModelLoadError("It has no saved_model.pb: it is not a TensorFlow model.")
     weights = read_weights(directory)
@@ -97,7 +98,7 @@ def inspect_model(
             f"It has {contract.num_labels} outputs, and {spec.name} has "
             f"{LABEL_LISTS[spec.label_list].num_labels}."
         )
-    return ModelRecord(
+    record = ModelRecord(
         name=shown_name(name),
         source=source,
         location=shown_name(location),
@@ -115,6 +116,7 @@ def inspect_model(
         files=files,
         folder=folder_of(name).name,
     )
+    return install(scratch, record)
 
 
 def check_weights(weights: Weights | None, spec: ModelSpec | None) -> None:

@@ -8,43 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from i3d.errors import CheckpointError, ModelLoadError
-from i3d.models.deepmind import (
-    PublishedCheckpoint,
-    Repository,
-    SampleOutputs,
-    network_names,
-    published,
-    repository,
-    sample_outputs,
-)
+from i3d.models.deepmind import network_names, published
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from i3d.models.checkpoints import Checkpoint
-    from i3d.models.deepmind import Shape
-
-__all__ = [
-    "Identification",
-    "PublishedCheckpoint",
-    "Repository",
-    "SampleOutputs",
-    "canonical_name",
-    "canonical_shape",
-    "git_blob_sha1",
-    "identify",
-    "network_tensors",
-    "published",
-    "repository",
-    "sample_outputs",
-    "weights_fingerprint",
-]
+    from i3d.models.deepmind import PublishedCheckpoint, Shape
 
 
 @dataclass(frozen=True)
@@ -113,8 +88,6 @@ def network_tensors(checkpoint: Checkpoint) -> dict[str, str]:
         networks are in it (RGB and flow), or a second set of the same names (running averages),
         those of the set with more of them; of two equal sets, the one in the shorter scope.
 
-    Raises:
-        ModelLoadError: The packaged data is damaged.
     """
     expected = network_names()
     by_scope: dict[str, dict[str, str]] = {}
@@ -145,7 +118,6 @@ def identify(checkpoint: Checkpoint, *, among: Collection[str] | None = None) ->
 
     Raises:
         CheckpointError: A data file cannot be read.
-        ModelLoadError: The packaged data is damaged.
     """
     checksums = checkpoint.checksums()
     damaged = tuple(
@@ -219,7 +191,6 @@ def weights_fingerprint(checkpoint: Checkpoint) -> str:
 
     Raises:
         CheckpointError: Bytes of a tensor are missing, or a data file cannot be read.
-        ModelLoadError: The packaged data is damaged.
     """
     network = network_tensors(checkpoint)
     if len(network) == len(network_names()):
@@ -249,10 +220,8 @@ def git_blob_sha1(path: Path) -> str:
             for, and a device may have no end.
     """
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            what = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
-            raise ModelLoadError(f"{path} cannot be read: {what}.")
+        if path.exists() and not path.is_file():
+            raise ModelLoadError(f"{path} cannot be read: it is not a regular file.")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)

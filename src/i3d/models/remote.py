@@ -56,7 +56,7 @@ def fetch_source(source: Source, scratch: Path, progress: Progress) -> str:
     Args:
         source: Where from.
         scratch: A folder that gets the SavedModel, in `MODEL`.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Returns:
         Its address: the one of the source's that had it.
@@ -78,7 +78,7 @@ def fetch_source(source: Source, scratch: Path, progress: Progress) -> str:
             write_saved_model(weights, scratch / MODEL)
         return url
     folder = scratch / CHECKPOINT
-    fetch_checkpoint(source, source.checkpoint, folder, progress)
+    fetch_checkpoint(source, folder, progress)
     with progress.task(f"converting {source.checkpoint}"):
         convert_checkpoint(folder, scratch, expected=source.checkpoint)
     return source.url
@@ -103,19 +103,7 @@ def check_address(address: str) -> None:
 
 
 def fetch_address(address: str, scratch: Path, progress: Progress) -> None:
-    """Fetch a model of the user's own choice.
-
-    Args:
-        address: An archive's URL, a TensorFlow Hub handle, or the address of a model's page on
-            Kaggle.
-        scratch: A folder that gets the SavedModel, in `MODEL`.
-        progress: Who wants to know.
-
-    Raises:
-        UsageError: It is no address on the web, or I3D_TIMEOUT makes no sense.
-        TransferError: It does not give a model.
-        CacheError: Our cache can't be written.
-    """
+    """Fetch a model of the user's own choice: see `archive_url` and `fetch_archive`."""
     check_address(address)
     fetch_archive(archive_url(address), scratch, progress, max_bytes=_MAX_OWN_BYTES)
 
@@ -124,7 +112,7 @@ def archive_url(address: str) -> str:
     """The address of a model's archive.
 
     Args:
-        address: As in `fetch_address`.
+        address: An archive's URL, a TensorFlow Hub handle, or a model's page on Kaggle.
 
     Returns:
         For a model's page on Kaggle its download there or in `$I3D_KAGGLE_URL`; for a TensorFlow
@@ -156,7 +144,7 @@ def fetch_archive(url: str, scratch: Path, progress: Progress, *, max_bytes: int
     Args:
         url: Where it is.
         scratch: A folder that gets the SavedModel, in `MODEL`.
-        progress: Who wants to know.
+        progress: Receives progress updates.
         max_bytes: A larger archive, and one that unpacks to more, is refused.
     """
     archive = scratch / "download"
@@ -199,33 +187,30 @@ def unpack_model(archive: Path, scratch: Path, *, max_bytes: int = _MAX_OWN_BYTE
     models[0].rename(scratch / MODEL)
 
 
-def fetch_checkpoint(source: Source, name: str, folder: Path, progress: Progress) -> None:
-    """Download a published checkpoint, each file verified by its git blob id.
+def fetch_checkpoint(source: Source, folder: Path, progress: Progress) -> None:
+    """Download a published checkpoint, each file verified by its git blob id; see `fetch_source`.
 
     Args:
-        source: Where its folder lies.
-        name: Its name in `i3d.models.published.published`.
+        source: Where it lies, and which one it is.
         folder: Gets the files.
-        progress: Who wants to know.
-
-    Raises:
-        UsageError: I3D_TIMEOUT makes no sense.
-        DownloadError: A file can't be fetched, or is not the published one.
-        CacheError: Our cache can't be written.
+        progress: Receives progress updates.
     """
-    partial_dir = make_downloads_dir()
-    files = {path.rpartition("/")[2]: sha1 for path, sha1 in published()[name].files.items()}
+    assert source.checkpoint is not None
+    files = {
+        path.rpartition("/")[2]: sha1
+        for path, sha1 in published()[source.checkpoint].files.items()
+        if path.endswith(".index") or ".data-" in path
+    }
     for file in sorted(files, key=lambda file: ".data-" in file):  # the small one first
-        if file.endswith(".index") or ".data-" in file:
-            download(
-                f"{source.url}/{file}",
-                folder / file,
-                git_sha1=files[file],
-                max_bytes=MAX_MODEL_BYTES,
-                partial_dir=partial_dir,
-                description=f"{file} from {place(source.url)}",
-                progress=progress,
-            )
+        download(
+            f"{source.url}/{file}",
+            folder / file,
+            git_sha1=files[file],
+            max_bytes=MAX_MODEL_BYTES,
+            partial_dir=make_downloads_dir(),
+            description=f"{file} from {place(source.url)}",
+            progress=progress,
+        )
 
 
 def convert_checkpoint(folder: Path, scratch: Path, *, expected: str | None = None) -> None:
