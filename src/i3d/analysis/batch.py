@@ -146,7 +146,10 @@ class Batch:
         self._settings = settings
         self._store = store
         self._num_ahead = num_ahead
-        self._processes = _Processes(timeout_seconds) if isolated else None
+        self._isolated = isolated
+        self._timeout_seconds = timeout_seconds
+        self._idle: deque[DecodeProcess] = deque()
+        """Processes that decode, each one video at a time; these none at the moment."""
         self._identify = identify
         self._progress = progress
         self._size = settings.recipe.size  # of most models: decoding need not wait for the model
@@ -164,8 +167,8 @@ class Batch:
             opened = self._open.popleft()
             if not opened.cancelled() and opened.exception() is None:
                 self._close(opened.result())
-        if self._processes is not None:
-            self._processes.close()
+        while self._idle:
+            self._idle.pop().close()
 
     def __iter__(self) -> Iterator[Scored]:
         """Give the videos' scores one after the other.
@@ -243,9 +246,14 @@ class Batch:
             self._settings.recipe,
             self._size,
             **self._settings.span,
-            process=None if self._processes is None else self._processes.take(),
+            process=self._process() if self._isolated else None,
             identify=self._identify and not identified,
         )
+
+    def _process(self) -> DecodeProcess:
+        with suppress(IndexError):
+            return self._idle.pop()
+        return DecodeProcess(timeout_seconds=self._timeout_seconds)
 
     def _named(self, scores: VideoScores, path: str) -> VideoScores:
         """Kept scores in the names of today: of the video, the model, and the labels."""
@@ -263,10 +271,12 @@ class Batch:
 
     def _close(self, opened: _Opened) -> None:
         if opened.reader is not None:
-            has_ended = opened.reader.close()
-            if self._processes is not None and opened.reader.process is not None:
-                self._processes.give_back(opened.reader.process, usable=has_ended)
+            has_ended, process = opened.reader.close(), opened.reader.process
             opened.reader = None
+            if process is not None and has_ended:
+                self._idle.append(process)
+            elif process is not None:  # it still decodes
+                process.close()
 
 
 @dataclass
@@ -276,36 +286,6 @@ class _Opened:
     file: FileInfo | None
     scores: VideoScores | None = None
     reader: ClipReader | None = None
-
-
-class _Processes:
-    """Processes that decode, each for one video at a time.
-
-    Args:
-        timeout_seconds: After so long a silence one is taken to hang.
-    """
-
-    def __init__(self, timeout_seconds: float) -> None:
-        self._timeout_seconds = timeout_seconds
-        self._idle: deque[DecodeProcess] = deque()
-
-    def take(self) -> DecodeProcess:
-        """Give one that is idle, or a new one."""
-        with suppress(IndexError):
-            return self._idle.pop()
-        return DecodeProcess(timeout_seconds=self._timeout_seconds)
-
-    def give_back(self, process: DecodeProcess, *, usable: bool) -> None:
-        """Take one back; one that still decodes is ended."""
-        if usable:
-            self._idle.append(process)
-        else:
-            process.close()
-
-    def close(self) -> None:
-        """End those that are idle."""
-        while self._idle:
-            self._idle.pop().close()
 
 
 def _result(future: Future[_Opened]) -> _Opened:

@@ -13,18 +13,19 @@ import zipfile
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from i3d import __version__
-from i3d.engines.base import EngineInfo
+from i3d.engines.base import EngineInfo  # noqa: TC001  (msgspec reads these annotations)
 from i3d.errors import OutputError
 from i3d.files.whole import write_whole
 from i3d.models.catalog import name_of_weights
-from i3d.models.records import ModelInfo
-from i3d.video.info import ClipInfo, RecipeInfo, VideoInfo
+from i3d.models.records import ModelInfo  # noqa: TC001
+from i3d.video.info import ClipInfo, RecipeInfo, VideoInfo  # noqa: TC001
 
 if TYPE_CHECKING:
     import os
@@ -109,7 +110,10 @@ class ScoreStore:
         stem = re.sub(r"[^\w.-]+", "_", Path(scores.video.path).stem, flags=re.ASCII)
         path = self.folder / f"{stem.lstrip('.')[:60] or 'video'}.{key}{_SUFFIX}"
         content = io.BytesIO()
-        description = json.dumps(_description(scores), ensure_ascii=True, allow_nan=False)
+        parts = {name: getattr(scores, name) for name in _PARTS}
+        described = _Description("i3d.scores/1", __version__, **parts)
+        # Paths may be no UTF-8, which only Python's encoder keeps.
+        description = json.dumps(asdict(described), ensure_ascii=True, allow_nan=False)
         np.savez_compressed(
             content,
             step_logits=scores.step_logits,
@@ -176,50 +180,42 @@ def score_key(file: FileInfo, model_fingerprint: str, **settings: object) -> str
 
 _DAMAGED = (
     *(OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile, zlib.error),
-    *(ArithmeticError, MemoryError, RuntimeError),  # sizes that can't be, hostile depth
+    # Sizes that can't be, hostile depth, JSON that describes something else.
+    *(ArithmeticError, MemoryError, RuntimeError, msgspec.MsgspecError),
 )
 """What reading a damaged file may raise."""
 
 
-def _description(scores: VideoScores) -> dict[str, Any]:
-    return {
-        "schema": "i3d.scores/1",
-        "i3d_version": __version__,
-        "labels": scores.labels,
-        **{name: asdict(getattr(scores, name)) for name in _PARTS},
-        "warnings": scores.warnings,
-    }
+@dataclass(frozen=True)
+class _Description:
+    """What is kept beside the numbers, as JSON."""
+
+    schema: Literal["i3d.scores/1"]
+    i3d_version: str
+    labels: tuple[str, ...]
+    video: VideoInfo
+    clip: ClipInfo
+    recipe: RecipeInfo
+    model: ModelInfo
+    engine: EngineInfo
+    warnings: tuple[str, ...]
 
 
-_PARTS: dict[str, Any] = {
-    "video": VideoInfo,
-    "clip": ClipInfo,
-    "recipe": RecipeInfo,
-    "model": ModelInfo,
-    "engine": EngineInfo,
-}
+_PARTS = ("labels", "video", "clip", "recipe", "model", "engine", "warnings")
 
 
 def _read(path: Path) -> VideoScores:
     with np.load(path, allow_pickle=False) as kept:
         steps, edges = kept["step_logits"], kept["edges_seconds"]
-        data = json.loads(bytes(kept["description"]))
-    labels = tuple(data["labels"])
+        described = msgspec.convert(json.loads(bytes(kept["description"])), _Description)
     if (
         steps.dtype != np.float32
-        or steps.shape != (len(edges) - 1, len(labels))
+        or steps.shape != (len(edges) - 1, len(described.labels))
         or edges.dtype != np.float64
         or edges.ndim != 1
         or not len(steps)
         or not (np.isfinite(steps).all() and np.isfinite(edges).all())
-        or data["schema"] != "i3d.scores/1"
     ):
         raise ValueError("not what was kept")
-    data["recipe"]["input_range"] = tuple(data["recipe"]["input_range"])
-    return VideoScores(
-        step_logits=steps,
-        edges_seconds=edges,
-        labels=labels,
-        warnings=tuple(data["warnings"]),
-        **{name: made(**data[name]) for name, made in _PARTS.items()},
-    )
+    parts = {name: getattr(described, name) for name in _PARTS}
+    return VideoScores(step_logits=steps, edges_seconds=edges, **parts)
