@@ -11,15 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from i3d.engines.tensorflow import first_line, import_tensorflow, is_usable_path
-from i3d.errors import CacheError, CheckpointError
+from i3d.errors import CacheError
+from i3d.models.published import canonical_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
 
 Weights: TypeAlias = "Mapping[str, npt.NDArray[np.float32]]"
 """By DeepMind's names, without the scope in front (`Conv3d_1a_7x7/conv_3d/w`)."""
@@ -34,11 +35,6 @@ BATCH_NORM_EPSILON = 1e-3
 """Sonnet's default, which DeepMind's i3d.py leaves as it is."""
 
 _LOGITS = "Logits/Conv3d_0c_1x1/conv_3d"
-
-_HINT = (
-    "i3d converts the RGB checkpoints of google-deepmind/kinetics-i3d: rgb_imagenet, rgb_scratch "
-    "and rgb_scratch_kin600."
-)
 
 
 @dataclass(frozen=True)
@@ -119,20 +115,20 @@ def write_saved_model(weights: Weights, directory: Path) -> None:
     are the 230 weights, below `RGB/inception_i3d`.
 
     Args:
-        weights: float32 arrays by DeepMind's names without the scope, such as
+        weights: The network's 230 float32 arrays by DeepMind's names without the scope, such as
             `Mixed_3b/Branch_1/Conv3d_0b_3x3/batch_norm/beta`. Kernels are (frames, height, width,
             channels in, channels out); what belongs to batch norm is (channels,), or
-            (1, 1, 1, 1, channels) as in DeepMind's Kinetics-600 checkpoint. Other names are
-            not looked at.
+            (1, 1, 1, 1, channels) as in DeepMind's Kinetics-600 checkpoint.
         directory: A folder that is empty or does not exist yet. After an error, what is in it is
             of no use and is for the caller to remove.
 
     Raises:
-        CheckpointError: A weight is missing, or has another shape or type than it should.
         EngineNotInstalledError: TensorFlow can't be imported.
         CacheError: The files can't be written.
     """
-    values = _Checked(weights).values
+    values = {
+        name: value.reshape(canonical_shape(name, value.shape)) for name, value in weights.items()
+    }
     if not is_usable_path(directory):
         raise CacheError(
             f"TensorFlow cannot write to {directory}: the path is not UTF-8.",
@@ -166,62 +162,6 @@ def write_saved_model(weights: Weights, directory: Path) -> None:
             f"The converted model cannot be written to {directory}: {reason}",
             hint="Make room or mend its permissions, or choose another one in I3D_CACHE_DIR.",
         ) from error
-
-
-class _Checked:
-    """The weights that the network needs, in its order, after a look at their shapes.
-
-    Args:
-        weights: Those that were given.
-
-    Raises:
-        CheckpointError: One is missing, or has another shape or type than it should.
-    """
-
-    def __init__(self, weights: Weights) -> None:
-        self._weights = weights
-        self.values: dict[str, npt.NDArray[np.float32]] = {}
-        channels = 3  # RGB
-        for layer in _NETWORK:
-            if isinstance(layer, _Mixed):
-                channels = sum(self._chain(branch, channels) for branch in layer.branches)
-            else:
-                channels = self._chain((layer,), channels)
-        kernel = self._take(f"{_LOGITS}/w", (1, 1, 1, channels, None))
-        self._take(f"{_LOGITS}/b", kernel.shape[-1:])
-
-    def _chain(self, layers: Iterable[_Unit | _MaxPool], channels: int) -> int:
-        """Take the weights of layers that follow each other; give the channels that come out."""
-        for layer in layers:
-            if isinstance(layer, _Unit):
-                size = layer.kernel
-                kernel = self._take(f"{layer.name}/conv_3d/w", (size, size, size, channels, None))
-                channels = kernel.shape[-1]
-                for part in ("beta", "moving_mean", "moving_variance"):
-                    self._take(f"{layer.name}/batch_norm/{part}", (channels,))
-        return channels
-
-    def _take(self, name: str, shape: tuple[int | None, ...]) -> npt.NDArray[np.float32]:
-        """Take one weight of a shape; None stands for any size."""
-        value = self._weights.get(name)
-        if value is None:
-            raise CheckpointError(f"The checkpoint has no {name}.", hint=_HINT)
-        if len(shape) == 1 and value.shape[:-1] == (1, 1, 1, 1):
-            value = value.reshape(-1)
-        fits = len(value.shape) == len(shape) and all(
-            size == wanted or (wanted is None and size > 0)
-            for size, wanted in zip(value.shape, shape, strict=True)
-        )
-        if not fits or value.dtype != np.float32:
-            wanted = " x ".join("any" if size is None else str(size) for size in shape)
-            found = " x ".join(map(str, value.shape))
-            raise CheckpointError(
-                f"In the checkpoint, {name} is {found} {value.dtype}, and the network needs "
-                f"{wanted} float32.",
-                hint=_HINT,
-            )
-        self.values[name] = value
-        return value
 
 
 class _Graph:

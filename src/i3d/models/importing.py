@@ -126,7 +126,7 @@ def _cannot_use(path: Path, hint: str) -> Iterator[None]:
 def _fill(path: Path, scratch: Path) -> bool:
     """Put a SavedModel into the folder; tell whether it was converted from a checkpoint."""
     try:
-        names = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else None
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else None
         if not path.exists():
             raise ModelLoadError("There is no such file or folder.")
         if names is None and not path.is_file():  # a pipe would be waited for
@@ -141,22 +141,12 @@ def _fill(path: Path, scratch: Path) -> bool:
         copy_model(path, scratch)
         return False
     if checkpoint_prefix(path) is None:
-        raise ModelLoadError(_why_no_checkpoint(names))
+        raise ModelLoadError(
+            "It holds neither saved_model.pb nor a TensorFlow checkpoint (a .index file "
+            "with its .data-... file)."
+        )
     convert_checkpoint(path, scratch)
     return True
-
-
-def _why_no_checkpoint(names: list[str]) -> str:
-    """Say what a folder without a model lacks."""
-    indexes = [name for name in names if name.endswith(".index")]
-    data = [name for name in names if ".data-" in name]
-    if indexes and data:
-        return "It holds several checkpoints, or parts of different ones."
-    if indexes:
-        return f"It holds {indexes[0]} without its .data-... file."
-    if data:
-        return f"It holds {data[0]} without its .index file."
-    return "It holds neither saved_model.pb nor a TensorFlow checkpoint."
 
 
 def _which(directory: Path) -> ModelSpec:
