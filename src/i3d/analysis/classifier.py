@@ -190,13 +190,7 @@ class Classifier:
     def _own_labels(self) -> tuple[str, ...] | None:
         return None if self._label_file is None else read_labels(self._label_file)
 
-    def classify(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        top: int = 5,
-        **options: Any,
-    ) -> Prediction:
+    def classify(self, path: str | os.PathLike[str], *, top: int = 5, **options: Any) -> Prediction:
         """Classify one video.
 
         Args:

@@ -329,12 +329,7 @@ class _Contest:
 
 
 def _segment(
-    labels: Sequence[str],
-    label: int,
-    start: int,
-    stop: int,
-    scores: StepScores,
-    edges: EdgeTimes,
+    labels: Sequence[str], label: int, start: int, stop: int, scores: StepScores, edges: EdgeTimes
 ) -> Segment:
     inside = scores[start:stop, label]
     peak = start + int(inside.argmax())

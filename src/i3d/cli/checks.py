@@ -17,21 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d import __version__
-from i3d.cli.doctor import (
-    Check,
-    Status,
-    check_packages,
-    guarded,
-    without_home,
-    without_password,
-)
-from i3d.errors import (
-    DownloadError,
-    EngineNotInstalledError,
-    ExitCode,
-    ModelLoadError,
-    UsageError,
-)
+from i3d.cli.doctor import Check, Status, check_packages, guarded, without_home, without_password
+from i3d.errors import DownloadError, EngineNotInstalledError, ExitCode, ModelLoadError, UsageError
 from i3d.files.cache import cache_dir, package_data_dir
 from i3d.models.catalog import CATALOG, DEFAULT_MODEL
 from i3d.progress import NO_PROGRESS
@@ -294,10 +281,7 @@ def _ask_all(progress: Progress) -> list[Check]:
     if client.status == "failed":
         return [client]
     sources = CATALOG[DEFAULT_MODEL].sources
-    with (
-        progress.task(f"asking {len(sources)} sources"),
-        ThreadPoolExecutor(len(sources)) as pool,
-    ):
+    with progress.task(f"asking {len(sources)} sources"), ThreadPoolExecutor(len(sources)) as pool:
         return list(
             pool.map(
                 lambda source: guarded(f"source {source.name}", partial(_ask, source)), sources

@@ -21,7 +21,6 @@ from i3d.engines.wire_format import (
 from i3d.errors import ModelLoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -88,16 +87,15 @@ class VideoSignature:
     """The graph itself (a GraphDef)."""
 
 
-@dataclass(frozen=True)
-class _Signature:
-    inputs: Mapping[str, TensorInfo]
-    outputs: Mapping[str, TensorInfo]
+_Tensors: TypeAlias = "dict[str, TensorInfo]"
+_Signatures: TypeAlias = "dict[str, tuple[_Tensors, _Tensors]]"
+"""Key -> inputs and outputs, by their names in the signature."""
 
 
 @dataclass(frozen=True)
 class _MetaGraph:
     tags: frozenset[str]
-    signatures: Mapping[str, _Signature]
+    signatures: _Signatures
     is_tf1: bool
     graph: bytes
 
@@ -121,15 +119,16 @@ def read_signature(model_dir: Path) -> VideoSignature:
         ModelLoadError: There is no SavedModel, a damaged one, or one that takes no videos.
     """
     meta_graph = _read_meta_graph(model_dir)
-    key, signature = _choose_signature(meta_graph.signatures, model_dir)
-    ((input_name, pixels),) = signature.inputs.items()
-    output_name, num_labels = _choose_output(signature, model_dir)
+    key = _choose_signature(meta_graph.signatures, model_dir)
+    inputs, outputs = meta_graph.signatures[key]
+    ((input_name, pixels),) = inputs.items()
+    output_name, num_labels = _choose_output(outputs, model_dir)
     return VideoSignature(
         key=key,
         input_name=input_name,
         input_tensor=pixels.name,
         output_name=output_name,
-        output_tensor=signature.outputs[output_name].name,
+        output_tensor=outputs[output_name].name,
         num_labels=num_labels,
         size=_fixed_size(pixels, model_dir),
         is_tf1=meta_graph.is_tf1,
@@ -137,33 +136,28 @@ def read_signature(model_dir: Path) -> VideoSignature:
     )
 
 
-def _choose_signature(
-    signatures: Mapping[str, _Signature], model_dir: Path
-) -> tuple[str, _Signature]:
+def _choose_signature(signatures: _Signatures, model_dir: Path) -> str:
     order = sorted(signatures, key=lambda key: (key != "default", key != "serving_default", key))
     for key in order:
-        inputs = list(signatures[key].inputs.values())
+        inputs = list(signatures[key][0].values())
         if len(inputs) == 1 and inputs[0].shape is not None and len(inputs[0].shape) == 5:
-            return key, signatures[key]
-    if not signatures:
-        problem = "it has no signatures"
-    else:
-        listing = "; ".join(f"{key} takes {_describe(signatures[key].inputs)}" for key in order)
-        problem = f"no signature of it takes one 5-D video and nothing else ({listing})"
+            return key
+    listing = "; ".join(f"{key} takes {_describe(signatures[key][0])}" for key in order)
+    problem = f"no signature of it takes one 5-D video and nothing else ({listing})"
     raise ModelLoadError(
-        f"The model in {model_dir} cannot classify videos: {problem}.",
+        f"The model in {model_dir} cannot classify videos: "
+        f"{problem if signatures else 'it has no signatures'}.",
         hint="i3d runs models whose one input is (batch, frames, height, width, 3).",
     )
 
 
-def _choose_output(signature: _Signature, model_dir: Path) -> tuple[str, int]:
+def _choose_output(outputs: _Tensors, model_dir: Path) -> tuple[str, int]:
     """The name and the length of the output that holds the logits."""
-    outputs = signature.outputs
-    flat = [
-        name
+    flat = {
+        name: tensor.shape[1]
         for name, tensor in outputs.items()
         if tensor.shape is not None and len(tensor.shape) == 2 and tensor.dtype in _FLOATS
-    ]
+    }
     named = [name for name in ("default", "logits") if name in flat]
     if not named and len(flat) != 1:
         raise ModelLoadError(
@@ -172,19 +166,18 @@ def _choose_output(signature: _Signature, model_dir: Path) -> tuple[str, int]:
             f"({_describe(outputs)}).",
             hint="i3d runs models with one such output, or one that is called default or logits.",
         )
-    name = (named or flat)[0]
-    shape = outputs[name].shape
-    num_labels = None if shape is None else shape[-1]
+    name = [*named, *flat][0]
+    num_labels = flat[name]
     if not num_labels:
         raise ModelLoadError(
             f"The model in {model_dir} does not say how many labels it has: its output {name} is "
-            f"{shape}.",
+            f"{outputs[name].shape}.",
             hint="Save it with a fixed length of its output.",
         )
     return name, num_labels
 
 
-def _describe(tensors: Mapping[str, TensorInfo]) -> str:
+def _describe(tensors: _Tensors) -> str:
     return ", ".join(f"{name} {tensor.shape}" for name, tensor in tensors.items()) or "nothing"
 
 
@@ -251,7 +244,7 @@ def damaged(model_dir: Path, error: Exception) -> ModelLoadError:
 def _meta_graph(message: bytes) -> _MetaGraph:
     """Read a MetaGraphDef."""
     tags: set[str] = set()
-    signatures: dict[str, _Signature] = {}
+    signatures: _Signatures = {}
     is_tf1, graph = True, b""
     for number, value in fields(message):
         if number == 1:
@@ -262,45 +255,34 @@ def _meta_graph(message: bytes) -> _MetaGraph:
             key, content = map_entry(as_bytes(value))
             # Of these, one initializes the graph, and one trains it.
             if not key.startswith("__saved_model_"):
-                signatures[key] = _signature(content)
+                signatures[key] = (_tensors(content, 1), _tensors(content, 2))
         elif number == 7:  # the objects of a module of TensorFlow 2
             is_tf1 = False
     return _MetaGraph(frozenset(tags), signatures, is_tf1, graph)
 
 
-def _signature(message: bytes) -> _Signature:
-    """Read a SignatureDef."""
-    tensors: dict[int, dict[str, TensorInfo]] = {1: {}, 2: {}}  # inputs, outputs
-    for number, value in fields(message):
-        if number in tensors:
-            name, content = map_entry(as_bytes(value))
-            tensors[number][name] = _tensor_info(content)
-    # A map has no order in the file.
-    inputs, outputs = (dict(sorted(named.items())) for named in tensors.values())
-    return _Signature(inputs, outputs)
-
-
-def _tensor_info(message: bytes) -> TensorInfo:
-    name, dtype, shape = "", dtype_name(0), read_shape(b"")
-    for number, value in fields(message):
-        if number == 1:
-            name = as_text(value)
-        elif number == 2:
-            dtype = dtype_name(as_number(value))
-        elif number == 3:
-            shape = read_shape(as_bytes(value))
-    return TensorInfo(name, dtype, shape)
+def _tensors(signature: bytes, index: int) -> _Tensors:
+    """Read the inputs (1) or outputs (2) of a SignatureDef, sorted by name."""
+    entries = sorted(
+        map_entry(as_bytes(value)) for number, value in fields(signature) if number == index
+    )
+    found = {}
+    for name, content in entries:
+        parts = dict(fields(content))  # a TensorInfo
+        found[name] = TensorInfo(
+            name=as_text(parts.get(1, b"")),
+            dtype=dtype_name(as_number(parts.get(2, 0))),
+            shape=read_shape(as_bytes(parts.get(3, b""))),
+        )
+    return found
 
 
 def read_shape(message: bytes) -> Shape | None:
-    """Read a TensorShapeProto."""
+    """Read a TensorShapeProto; None where not even the number of sizes is known."""
     sizes: list[int | None] = []
     for number, value in fields(message):
         if number == 2:
-            size = 0
-            for field, content in fields(as_bytes(value)):
-                if field == 1:
-                    size = as_number(content)
+            size = as_number(dict(fields(as_bytes(value))).get(1, 0))
             sizes.append(size if size < 2**63 else None)  # -1, as a number of 64 bits
         elif number == 3 and value:
             return None

@@ -11,13 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from i3d.engines.saved_model import TYPES, dtype_name, read_shape
-from i3d.engines.wire_format import (
-    GarbledMessageError,
-    as_bytes,
-    as_number,
-    fields,
-    varint,
-)
+from i3d.engines.wire_format import GarbledMessageError, as_bytes, as_number, fields, varint
 from i3d.files.checksums import crc32c
 
 if TYPE_CHECKING:

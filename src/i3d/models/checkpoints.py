@@ -69,7 +69,7 @@ class Checkpoint:
         if tensor.dtype not in np.sctypeDict or tensor.dtype == "bfloat16":
             raise CheckpointError(
                 f"The tensor {name} of the checkpoint {self.prefix} is of {_type(tensor)}, which "
-                "i3d does not read.",
+                "i3d does not read."
             )
         data = b"".join(self._chunks(tensor))
         if len(data) < tensor.num_bytes or crc32c(data) != tensor.crc32c:
@@ -168,8 +168,7 @@ def open_checkpoint(prefix: Path) -> Checkpoint:
         num_shards, tensors = read_index(table)
     except (DamagedError, GarbledMessageError) as error:
         raise CheckpointError(
-            f"The checkpoint index {index} is damaged: {error}.",
-            hint="Fetch the model again.",
+            f"The checkpoint index {index} is damaged: {error}.", hint="Fetch the model again."
         ) from error
     except UnsupportedError as error:
         message = f"The checkpoint {prefix} {error}, which i3d does not read."

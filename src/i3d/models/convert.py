@@ -77,10 +77,7 @@ def _mixed(name: str) -> _Mixed:
                 _Unit(f"{name}/Branch_2/Conv3d_0a_1x1", 1),
                 _Unit(f"{name}/Branch_2/{second_of_branch_2}", 3),
             ),
-            (
-                _MaxPool((3, 3, 3), (1, 1, 1)),
-                _Unit(f"{name}/Branch_3/Conv3d_0b_1x1", 1),
-            ),
+            (_MaxPool((3, 3, 3), (1, 1, 1)), _Unit(f"{name}/Branch_3/Conv3d_0b_1x1", 1)),
         ),
     )
 

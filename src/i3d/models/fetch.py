@@ -136,20 +136,12 @@ def _steps(spec: ModelSpec, progress: Progress) -> Steps:
     for name, folder in candidates(spec).items():
         steps[name] = (str(folder), partial(copy_from_cache, folder))
     for source in spec.sources:
-        steps[source.name] = (
-            source.url,
-            partial(fetch_source, source, progress=progress),
-        )
+        steps[source.name] = (source.url, partial(fetch_source, source, progress=progress))
     return steps
 
 
 def _install(
-    scratch: Path,
-    name: str,
-    spec: ModelSpec | None,
-    source: str,
-    location: str,
-    progress: Progress,
+    scratch: Path, name: str, spec: ModelSpec | None, source: str, location: str, progress: Progress
 ) -> InstalledModel:
     with progress.task(f"checking {shown_name(name)}"):
         converted = source in CONVERTED_SOURCES

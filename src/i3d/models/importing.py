@@ -161,8 +161,7 @@ def _which(directory: Path) -> ModelSpec:
             if found.is_unofficial and found.is_network_of(spec.checkpoint):
                 return spec
     raise ModelLoadError(
-        "It is none of the models that i3d knows by name.",
-        hint="Use it where it lies: --model DIR",
+        "It is none of the models that i3d knows by name.", hint="Use it where it lies: --model DIR"
     )
 
 

@@ -155,10 +155,7 @@ class NamedLabels:
 
 
 def name_labels(
-    local: LocalModel,
-    own_labels: tuple[str, ...] | None,
-    label_file: object,
-    num_labels: int,
+    local: LocalModel, own_labels: tuple[str, ...] | None, label_file: object, num_labels: int
 ) -> NamedLabels:
     """Name the outputs of a model.
 

@@ -17,14 +17,7 @@ from i3d.errors import CacheError, ModelNotInstalledError
 from i3d.files.cache import models_dir
 from i3d.files.whole import write_whole
 from i3d.models.catalog import CATALOG, name_of_weights
-from i3d.models.folders import (
-    MODEL,
-    cannot_read,
-    cannot_write,
-    folder_of,
-    shown_name,
-    take_away,
-)
+from i3d.models.folders import MODEL, cannot_read, cannot_write, folder_of, shown_name, take_away
 from i3d.models.records import (
     RECORD,
     ModelRecord,
