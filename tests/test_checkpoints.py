@@ -329,7 +329,7 @@ def test_an_index_without_a_header_is_refused(tmp_path: Path) -> None:
     for entries, reason in [
         (index_entries([one_entry()])[1:], "its header is missing"),
         ([(b"", b"")], "counts 0 data files"),
-        ([(b"", b"\x08\x01"), (b"\xff", one_entry().message())], "is no text"),
+        ([(b"", b"\x08\x01"), (b"\xff", one_entry().message())], "is not text"),
     ]:
         prefix = write_index(tmp_path, index_table(entries), bytes(16))
         with pytest.raises(CheckpointError, match=reason):

@@ -259,7 +259,7 @@ def test_a_flow_checkpoint_is_refused(models: ModelFiles) -> None:
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "other", changes={"Logits/Conv3d_0c_1x1/conv_3d/b": None})
     assert reason(refusal(tmp_path / "other")) == (
-        "it is no checkpoint of DeepMind's I3D: its tensors have other names or shapes."
+        "it is not a checkpoint of DeepMind's I3D: its tensors have other names or shapes."
     )
 
 

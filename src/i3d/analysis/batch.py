@@ -107,7 +107,7 @@ class Scored:
     scores: VideoScores | None = None
     error: I3DError | None = None
     file: FileInfo | None = None
-    """Which file it was; None where nobody asked, or it can't be read."""
+    """Which file it was; None if not asked for, or unreadable."""
 
 
 class Batch:

@@ -19,7 +19,7 @@ class Chunk:
     start: int
     """Number of its first frame."""
     stop: int
-    """Number of the first frame behind it."""
+    """Number of the first frame after it."""
     first_step: int
     """Number of its first good step, of the video's."""
     skipped: int
@@ -82,7 +82,7 @@ class StepGrid:
         """Where the time that a step stands for begins and ends.
 
         A step stands for as many frames as the stride is long, around the middle of those that it
-        depends on; the first and the last also for what lies before and behind.
+        depends on; the first and the last also for what lies before and after.
 
         Args:
             num_steps: Number of steps of the video.
@@ -114,7 +114,7 @@ def even_edges(num_steps: int, start: int, stop: int) -> list[float]:
     Args:
         num_steps: Number of steps.
         start: Number of the first frame.
-        stop: Number of the first frame behind them.
+        stop: Number of the first frame after them.
 
     Returns:
         `num_steps + 1` places on the scale of frames.

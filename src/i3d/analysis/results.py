@@ -100,7 +100,7 @@ class Segment:
     start_seconds: float
     """Its first moment."""
     end_seconds: float
-    """The first moment behind it."""
+    """The first moment after it."""
     label: str
     """Name of the label."""
     label_index: int
@@ -157,7 +157,7 @@ class Outcome:
     prediction: Prediction | None = None
     error: I3DError | None = None
     file: FileInfo | None = None
-    """Which file it was; None where nobody asked, or it can't be read."""
+    """Which file it was; None if not asked for, or unreadable."""
     settings: str | None = None
-    """SHA-256 over all that decides the result besides the file, in hexadecimal; None where nobody
-    asked."""
+    """SHA-256 over all that decides the result besides the file, in hexadecimal; None if not
+    asked for."""

@@ -4,7 +4,7 @@
 2. A label is *on* from where it rises to half of the minimal score until it falls below that, if it
    reaches the minimal score in between and lasts long enough. Two limits, so that it does not
    flicker where it hovers around one of them.
-3. Of the labels that are on at a step, the one with the highest score has it. Labels that somebody
+3. Of the labels that are on at a step, the one with the highest score has it. Labels that were
    asked for stand each for themselves.
 4. What one label has for too short a time, or where it does not reach the minimal score any more,
    goes to the next best.
@@ -194,11 +194,11 @@ def _smoothed(step_logits: StepLogits, edges: EdgeTimes, seconds: float) -> Step
         middles = (edges[:-1] + edges[1:]) / 2
         reach = seconds / 2 + SAME_TIME_SECONDS
         first = np.searchsorted(middles, middles - reach, "left")
-        behind = np.searchsorted(middles, middles + reach, "right")
+        after = np.searchsorted(middles, middles + reach, "right")
         sums = np.zeros((len(logits) + 1, logits.shape[1]))
         np.cumsum(logits, axis=0, out=sums[1:])
-        np.subtract(sums[behind], sums[first], out=logits)
-        logits /= (behind - first)[:, None]
+        np.subtract(sums[after], sums[first], out=logits)
+        logits /= (after - first)[:, None]
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=1, keepdims=True)
@@ -206,7 +206,7 @@ def _smoothed(step_logits: StepLogits, edges: EdgeTimes, seconds: float) -> Step
 
 
 def _runs(flags: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and behind the last of each connected run of true flags."""
+    """Start and end (exclusive) of each connected run of true flags."""
     changes = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
     return list(zip(changes[::2], changes[1::2], strict=True))
 
@@ -232,12 +232,12 @@ def _lasting_runs(
 class _Contest:
     """Labels that are on at the same time, of which one has each step.
 
-    Whoever has the shortest of the runs that can't be segments loses it, until there is none: those
+    The shortest of the runs that can't be segments is taken away, until there are none: those
     that are too short, and those that never reach the minimal score, because another label has the
     steps in which it was reached. Of runs of the same length
     the one with the lower mean score goes first, then the earlier one. Each step of it goes to the
-    next best label that is on there, else to nobody; who has lost a step does not get it back, so
-    that there is an end.
+    next best label that is on there, else to none; a label that has lost a step does not get it
+    back, so that there is an end.
 
     Args:
         on: Where labels are on.
@@ -319,7 +319,7 @@ class _Contest:
         if start in self._starts:  # the run before it
             before = self._starts.pop(start)
             runs.insert(0, (before, *self._stops.pop(before)))
-        if stop in self._stops:  # the run behind it
+        if stop in self._stops:  # the run after it
             end, label = self._stops.pop(stop)
             del self._starts[end]
             runs.append((stop, end, label))

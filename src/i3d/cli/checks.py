@@ -50,10 +50,10 @@ _OTHERS = (
 
 
 def run_checks(progress: Progress = NO_PROGRESS) -> Iterator[Check]:
-    """Check this machine, cheapest first. Nothing is fetched, and nothing is left behind.
+    """Check this machine, cheapest first. Downloads nothing, and leaves nothing on the disk.
 
     Args:
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Yields:
         Each check, as soon as it is done, without the user's home folder and passwords. The main
@@ -247,7 +247,7 @@ def check_sources(model_state: str, *, is_in_cache: bool, progress: Progress) ->
     Args:
         model_state: "here", "damaged" or "missing".
         is_in_cache: Another program's cache on this machine holds the model.
-        progress: Who wants to know.
+        progress: Receives progress updates.
     """
     from i3d.files.download.settings import is_offline
 

@@ -209,7 +209,7 @@ def path_command(model: str) -> None:
 
 
 def _check_fetchable(model: str) -> None:
-    """Refuse what is no name and no address, before anything is fetched."""
+    """Refuse what is neither a name nor an address, before anything is downloaded."""
     if model in CATALOG or "://" in model:
         return
     if os.path.exists(model):  # noqa: PTH110  (no error on a name that is too long)

@@ -41,7 +41,7 @@ class EngineInfo:
 
     @property
     def text(self) -> str:
-        """`openvino 2026.4.1`, with the precision behind it where that is not float32."""
+        """`openvino 2026.4.1`, followed by the precision if that is not float32."""
         precision = "" if self.precision == "float32" else f" {self.precision}"
         return f"{self.name} {self.version}{precision}"
 
@@ -98,7 +98,7 @@ class Engine(Protocol):
 
         Args:
             clip: (T, height, width, 3) uint8 RGB.
-            input_range: What black (0) and white (255) are fed as.
+            input_range: The values that pixel values 0 and 255 are scaled to.
 
         Returns:
             (S, labels) float32: the logits of each time step. Not checked for finiteness.
@@ -111,7 +111,7 @@ class Engine(Protocol):
         """Run the model on pixels that are already in the range that it wants.
 
         For comparisons with reference inputs, which are published as floats; `step_logits` is
-        this behind `i3d.video.frames.scale_pixels`.
+        this after `i3d.video.frames.scale_pixels`.
 
         Args:
             pixels: (T, height, width, 3) float32 RGB.

@@ -63,7 +63,7 @@ def load_engine(
             converted is kept for the next time; None to keep nothing. Called when the engine was
             imported, so that the files can be read meanwhile.
         is_known: OpenVINO is known to run this very model, and to give TensorFlow's numbers.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Returns:
         The loaded model.

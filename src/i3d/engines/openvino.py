@@ -35,7 +35,7 @@ _CAPABILITIES = {"bfloat16": "BF16", "float16": "FP16"}
 _POLL_MILLISECONDS = 200
 
 _ABANDONED: list[Any] = []
-"""Runs that nobody waits for any more, and their frames: to free them is to wait for their end."""
+"""Abandoned runs and their frames: freeing them would wait for the runs to end."""
 
 
 class OpenVINOEngine:
@@ -186,7 +186,7 @@ def load(
     version = str(ov.__version__)
     kept = None if fingerprint is None else open_prepared(fingerprint(), version)
     if kept is not None:
-        with suppress(RuntimeError, UnicodeError):  # it is no graph: made again
+        with suppress(RuntimeError, UnicodeError):  # not a graph: made again
             model = _core(ov).read_model(kept.graph)
             return OpenVINOEngine(ov, model, kept.contract, precision, kept.agrees)
     found = read_model(model_dir)

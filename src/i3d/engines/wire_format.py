@@ -17,7 +17,7 @@ Field: TypeAlias = "int | bytes"
 
 
 class GarbledMessageError(Exception):
-    """Its message is a clause: why what was read is no message."""
+    """The bytes are not a message; says why, in a clause."""
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Field]]:
@@ -80,7 +80,7 @@ def as_text(value: Field) -> str:
     try:
         return as_bytes(value).decode()
     except UnicodeDecodeError as error:
-        raise GarbledMessageError("a name in it is no text") from error
+        raise GarbledMessageError("a name in it is not text") from error
 
 
 def map_entry(message: bytes) -> tuple[str, bytes]:
@@ -115,7 +115,7 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
     """Read a number of seven bits a byte, 64 bits at most.
 
     Returns:
-        The number, and the position behind it.
+        The number, and the position after it.
 
     Raises:
         GarbledMessageError: There is none.

@@ -91,7 +91,7 @@ def read_index(table: bytes) -> tuple[int, dict[str, Tensor]]:
         try:
             name = key.decode()
         except UnicodeDecodeError as error:
-            raise DamagedError("the name of a tensor is no text") from error
+            raise DamagedError("the name of a tensor is not text") from error
         if len(tensors) == MAX_TENSORS:
             raise DamagedError(f"it has more than {MAX_TENSORS} tensors")
         tensors[name] = _tensor(name, value, num_shards)
@@ -199,7 +199,7 @@ def _entries_of_block(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _handle(data: bytes, position: int) -> tuple[int, int, int]:
-    """Read where a block lies: its offset, its size, and the position behind both."""
+    """Read where a block lies: its offset, its size, and the position after both."""
     offset, position = varint(data, position)
     size, position = varint(data, position)
     return offset, size, position

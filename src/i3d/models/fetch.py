@@ -106,10 +106,10 @@ def fetch_own(address: str, *, progress: Progress) -> InstalledModel:
     """Fetch a model that is not in the catalogue from an address, and install it under that.
 
     Raises:
-        UsageError: It is no address on the web, or I3D_TIMEOUT makes no sense.
+        UsageError: It is not a web address, or I3D_TIMEOUT makes no sense.
         TransferError: It does not give a model.
         CacheError: Our cache can't be written.
-        ModelLoadError: What it gives is no model that i3d can run.
+        ModelLoadError: It does not give a model that i3d can run.
         EngineNotInstalledError: TensorFlow can't be imported.
     """
     name = shown_name(address)

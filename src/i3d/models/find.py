@@ -264,7 +264,7 @@ def _local(name: str, installed: InstalledModel, notes: tuple[str, ...] = ()) ->
 
 
 def unofficial(name: str, model: str) -> str:
-    """The sentence about a model that has I3D's layers, and weights that nobody published.
+    """The sentence about a model that has I3D's layers and unpublished weights.
 
     Args:
         name: What it is called, with where it came from.

@@ -34,9 +34,8 @@ _REMOVED_PREFIX = ".removed-"
 
 LOCK_SECONDS = 600
 """How long to wait for another process that fetches the same model, before fetching it as well.
-The system frees the lock of a process that died, so whoever holds it is at work, or stopped by
-Ctrl-Z, which no lock tells. In ten minutes 85 kB a second bring the 51 MB of a model; whoever is
-slower costs its neighbour a second download, and no harm comes of that."""
+The system frees the lock of a process that died, so its holder is at work, or stopped by Ctrl-Z.
+Ten minutes are enough for 51 MB at 85 kB a second; on a slower line it is downloaded twice."""
 
 
 def shown_name(name: str) -> str:
@@ -125,7 +124,7 @@ def lock(name: str, progress: Progress) -> Iterator[None]:
 
     Args:
         name: The model's name or address.
-        progress: Who wants to know that there is somebody to wait for.
+        progress: Told when another process has to be waited for.
 
     Raises:
         CacheError: The cache can't be written.

@@ -94,7 +94,7 @@ def install_archive(path: Path, *, progress: Progress) -> InstalledModel:
         progress: Receives progress updates.
 
     Raises:
-        ModelLoadError: It is no archive, damaged, or holds no model that i3d can run.
+        ModelLoadError: It is not an archive, is damaged, or holds no model that i3d can run.
         CacheError: Our cache can't be written.
         EngineNotInstalledError: TensorFlow can't be imported.
     """
@@ -112,7 +112,7 @@ def install_archive(path: Path, *, progress: Progress) -> InstalledModel:
 
 @contextmanager
 def _cannot_use(path: Path, hint: str) -> Iterator[None]:
-    """Say which model it is that can't be used."""
+    """Say which model can't be used."""
     try:
         yield
     except (CacheError, EngineNotInstalledError):
@@ -168,7 +168,7 @@ def _which(directory: Path) -> ModelSpec:
 def _importable(spec: ModelSpec) -> ModelSpec:
     if spec.packaged_dir is not None:
         raise ModelLoadError(
-            f"{spec.name} ships with i3d and is not to be replaced.",
+            f"{spec.name} ships with i3d and cannot be replaced.",
             hint="Use a model of your own where it lies: --model DIR",
         )
     return spec

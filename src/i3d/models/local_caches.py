@@ -85,7 +85,7 @@ def copy_from_cache(folder: Path, scratch: Path) -> None:
 
 
 def why_not(folder: Path) -> str | None:
-    """Tell, in a clause, why a folder of another program's cache is not to be used."""
+    """Tell, in a clause, why a folder of another program's cache cannot be used."""
     try:
         if not folder.is_dir():
             return "not there"

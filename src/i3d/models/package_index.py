@@ -120,7 +120,7 @@ def _find_file(page: str, package: PackageFile, target: Path, progress: Progress
         raise TransferError(f"its page of {package.project} is too long")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Beautiful Soup's, of what is no page
+            warnings.simplefilter("ignore")  # Beautiful Soup's, if it is not a page
             if content.lstrip().startswith(b"{"):
                 listed = ProjectPage.from_json_data(json.loads(content), fetched.url)
             else:

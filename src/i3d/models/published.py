@@ -49,7 +49,7 @@ class Identification:
 
     @property
     def is_unofficial(self) -> bool:
-        """It is the network of a published checkpoint, with weights that nobody published."""
+        """It is the network of a published checkpoint, with unpublished weights."""
         return self.architecture_matches and self.checkpoint is None
 
     def is_network_of(self, checkpoint: str | None) -> bool:
@@ -105,8 +105,7 @@ def identify(checkpoint: Checkpoint, *, among: Collection[str] | None = None) ->
     """Compare a checkpoint's tensors with those of the published ones.
 
     What counts are the bytes themselves, not the checksums that the checkpoint's index claims.
-    CRC-32C tells damage and mix-ups, not forgery: whoever wants to can make other numbers with the
-    same checksums.
+    CRC-32C tells damage and mix-ups, not forgery.
 
     Args:
         checkpoint: Any checkpoint.

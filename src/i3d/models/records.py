@@ -87,7 +87,7 @@ class ModelInfo:
     """Which of DeepMind's published checkpoints the weights are, tensor by tensor
     (`rgb_scratch`); None for none of them."""
     unofficial: bool = False
-    """It has the layers of a published checkpoint, and weights that nobody published."""
+    """It has the layers of a published checkpoint, and unpublished weights."""
 
 
 def record_from_json(text: bytes) -> ModelRecord:

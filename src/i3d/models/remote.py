@@ -85,7 +85,7 @@ def fetch_source(source: Source, scratch: Path, progress: Progress) -> str:
 
 
 def check_address(address: str) -> None:
-    """Refuse what is no address on the web, before anything is written.
+    """Refuse what is not a web address, before anything is written.
 
     Raises:
         UsageError: It is neither `http://` nor `https://`, or no address at all.
@@ -238,7 +238,7 @@ def convert_checkpoint(folder: Path, scratch: Path, *, expected: str | None = No
         raise CheckpointError(f"Its tensor {found.damaged[0]} is damaged (CRC-32C).")
     if found.closest is None or not found.architecture_matches:
         raise CheckpointError(
-            "It is no checkpoint of DeepMind's I3D: its tensors have other names or shapes."
+            "It is not a checkpoint of DeepMind's I3D: its tensors have other names or shapes."
         )
     if expected is not None and found.checkpoint != expected:
         raise CheckpointError(
@@ -263,8 +263,8 @@ def kaggle_auth(url: str) -> tuple[str, str] | str | None:
 
     Returns:
         The token in `KAGGLE_API_TOKEN`, else (`KAGGLE_USERNAME`, `KAGGLE_KEY`), else None: public
-        models need none. Always None for anything but Kaggle itself over https: neither a mirror
-        nor whoever reads along must have them.
+        models need none. Always None for anything but Kaggle itself over https: a mirror,
+        or an eavesdropper, must not get them.
     """
     if not url.lower().startswith("https://") or not _is_host(url, "kaggle.com", "www.kaggle.com"):
         return None

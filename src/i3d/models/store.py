@@ -1,7 +1,7 @@
 """The models that i3d keeps: one folder each, whole or not there at all.
 
 `<cache>/models/NAME/` holds a SavedModel and `model.json`, the record of where it came from and
-what its files are. A folder without a record is none of ours: it is neither used nor replaced.
+what its files are. A folder without a record is not ours: it is neither used nor replaced.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def _read_record(directory: Path) -> ModelRecord | None:
     """
     path = directory / RECORD
     try:
-        # Opening a pipe would wait for whoever writes to it.
+        # Opening a pipe would wait for a writer.
         if not path.is_file() or path.stat().st_size > _MAX_RECORD_BYTES:
             return None
         return record_from_json(path.read_bytes())

@@ -149,7 +149,7 @@ def verify_model(
         progress: Receives progress updates.
 
     Returns:
-        What was found out. Weights that nobody published, and a model that can't be loaded, are
+        What was found out. Unpublished weights, and a model that can't be loaded, are
         findings, not errors.
 
     Raises:
