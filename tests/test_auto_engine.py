@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
 SOURCE = Path(__file__).parent.parent / "src"

@@ -37,6 +37,8 @@ SAMPLE = DATA / "sample-juggling.avi"
 WATCH = """
 import sys
 
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
 opened = []
 
 

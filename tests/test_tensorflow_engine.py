@@ -27,6 +27,8 @@ import small_modules as small
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
 SOURCE = Path(__file__).parent.parent / "src"
 
 

@@ -105,22 +105,6 @@ class Checkpoint:
             found[tensor.name] = crc if num_bytes == tensor.num_bytes else None
         return found
 
-    def damaged(self) -> tuple[str, ...]:
-        """Find the tensors whose bytes are not those that the index describes.
-
-        Returns:
-            Names of the tensors whose bytes are missing or have another CRC-32C, sorted. Tensors
-            of strings and variants are not checked.
-
-        Raises:
-            CheckpointError: A data file cannot be read.
-        """
-        return tuple(
-            sorted(
-                name for name, crc in self.checksums().items() if crc != self.tensors[name].crc32c
-            )
-        )
-
     def _chunks(self, tensor: Tensor) -> Iterator[bytes]:
         """The bytes of a tensor, as many as there are of them."""
         path = _data_file(self.prefix, tensor.shard, self.num_shards)
@@ -145,7 +129,7 @@ def open_checkpoint(prefix: Path) -> Checkpoint:
         prefix: Path of its files without `.index` and `.data-...`, see `checkpoint_prefix`.
 
     Returns:
-        The checkpoint. Its tensors' bytes are not looked at, see `Checkpoint.damaged`.
+        The checkpoint. Its tensors' bytes are not looked at, see `Checkpoint.checksums`.
 
     Raises:
         CheckpointError: The index or a data file is missing or unreadable, the index is damaged,

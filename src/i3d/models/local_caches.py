@@ -19,8 +19,6 @@ from i3d.models.folders import MODEL, cannot_write
 from i3d.models.records import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from i3d.models.catalog import ModelSpec
 
 
@@ -128,23 +126,18 @@ def copy_model(folder: Path, scratch: Path) -> None:
             for name in sorted(names):
                 if Path(parent) == folder and name == RECORD:
                     continue
-                with (target / name).open("wb") as file:
-                    for block in _blocks(Path(parent, name)):
-                        file.write(block)
+                (target / name).write_bytes(_read(Path(parent, name)))
         except TransferError:
             raise
         except OSError as error:
             raise cannot_write(scratch.parent, error) from error
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
-    """Read a file, a piece at a time."""
+def _read(path: Path) -> bytes:
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise TransferError(f"{path.name} is neither a file nor a folder")
     try:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                yield block
+        return path.read_bytes()
     except OSError as error:
         raise TransferError(f"{path.name} cannot be read: {error.strerror or error}") from error
 

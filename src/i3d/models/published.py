@@ -15,7 +15,7 @@ from i3d.errors import CheckpointError, ModelLoadError
 from i3d.models.deepmind import network_names, published
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from i3d.models.checkpoints import Checkpoint
@@ -101,7 +101,7 @@ def network_tensors(checkpoint: Checkpoint) -> dict[str, str]:
     return min(by_scope.items(), key=lambda item: (-len(item[1]), len(item[0]), item[0]))[1]
 
 
-def identify(checkpoint: Checkpoint, *, among: Collection[str] | None = None) -> Identification:
+def identify(checkpoint: Checkpoint) -> Identification:
     """Compare a checkpoint's tensors with those of the published ones.
 
     What counts are the bytes themselves, not the checksums that the checkpoint's index claims.
@@ -109,7 +109,6 @@ def identify(checkpoint: Checkpoint, *, among: Collection[str] | None = None) ->
 
     Args:
         checkpoint: Any checkpoint.
-        among: Names of the published checkpoints to compare with; None for all.
 
     Returns:
         What was found. Closest is the one with the most equal tensors; where none is equal, the one
@@ -128,17 +127,9 @@ def identify(checkpoint: Checkpoint, *, among: Collection[str] | None = None) ->
         is_comparable = tensor.dtype == "float32"
         shape = canonical_shape(name, tensor.shape) if is_comparable else None
         found[canonical] = (checksums.get(name), shape)
-    candidates = [
-        _compare(found, candidate, damaged)
-        for name, candidate in published().items()
-        if among is None or name in among
-    ]
-    best = max(
-        candidates,
-        key=lambda one: (one.num_equal, one.num_equal + len(one.different)),
-        default=None,
-    )
-    if best is None or 2 * len(found) < best.num_expected:
+    candidates = [_compare(found, candidate, damaged) for candidate in published().values()]
+    best = max(candidates, key=lambda one: (one.num_equal, one.num_equal + len(one.different)))
+    if 2 * len(found) < best.num_expected:
         num_expected = len(network_names())
         return Identification(num_expected, None, None, 0, (), (), (), False, damaged)
     return best
