@@ -59,7 +59,7 @@ def install_copy(
         installed_at="2026-01-02T03:04:05Z",
         i3d_version="0.1.0",
         converted=False,
-        num_labels=400 if spec is None else LABEL_LISTS[spec.label_list].num_labels,
+        num_labels=400 if spec is None else LABEL_LISTS[spec.label_list],
         num_parameters=None if weights is None else weights.num_parameters,
         input_range=(-1.0, 1.0),
         input_range_reason="nothing rescales the pixels",

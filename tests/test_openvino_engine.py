@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
 SOURCE = Path(__file__).parent.parent / "src"
 DATA = SOURCE / "i3d" / "data"
 SAMPLE = DATA / "sample-juggling.avi"
 
 WATCH = """
 import sys
-
-pytestmark = pytest.mark.xdist_group("tensorflow")
 
 opened = []
 

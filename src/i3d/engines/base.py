@@ -132,6 +132,26 @@ def too_short(num_frames: int) -> EngineError:
     )
 
 
+def cannot_run(shape: tuple[int, ...], reason: str | None) -> EngineError:
+    """The error about a clip that a model can't run on.
+
+    Args:
+        shape: The clip's.
+        reason: Why not, as a clause; None where it does not fit into memory.
+    """
+    num_frames, height, width, _ = shape
+    if reason is None:
+        return EngineError(
+            f"A clip of {num_frames} frames does not fit into memory.",
+            hint="Classify a part of the video: --start, --end or --max-frames.",
+        )
+    return EngineError(
+        f"The model cannot run on a clip of {num_frames} frames of {width} x {height} pixels: "
+        f"{reason.removesuffix('.')}.",
+        hint="Check what the model expects of its input.",
+    )
+
+
 def describe_engine(engine: Engine) -> EngineInfo:
     """Say which engine runs the model."""
     return EngineInfo(engine.name, engine.version, engine.precision, engine.fallback_reason)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.engines.base import too_short
+from i3d.engines.base import cannot_run, too_short
 from i3d.engines.graphs import read_model
 from i3d.engines.openvino_model import convert, reason_of, thread_limit, unsupported
 from i3d.engines.prepared import keep_prepared, keep_verdict, open_prepared
@@ -86,11 +86,7 @@ class OpenVINOEngine:
             raise too_short(num_frames)
         size = self.contract.size
         if size is not None and (height, width) != (size, size):  # OpenVINO might still run on it
-            raise EngineError(
-                f"The model cannot run on a clip of {num_frames} frames of {width} x {height} "
-                f"pixels: it takes {size} x {size}.",
-                hint="Check what the model expects of its input.",
-            )
+            raise cannot_run(frames.shape, f"it takes {size} x {size}")
         clip = None
         with self._lock:
             try:
@@ -106,16 +102,8 @@ class OpenVINOEngine:
                 self._compiled = None
                 if _is_too_short(error):
                     raise too_short(num_frames) from error
-                if _is_out_of_memory(error):
-                    raise EngineError(
-                        f"A clip of {num_frames} frames does not fit into memory.",
-                        hint="Classify a part of the video: --start, --end or --max-frames.",
-                    ) from error
-                raise EngineError(
-                    f"The model cannot run on a clip of {num_frames} frames of "
-                    f"{width} x {height} pixels: {reason_of(error)}.",
-                    hint="Check what the model expects of its input.",
-                ) from error
+                reason = None if _is_out_of_memory(error) else reason_of(error)
+                raise cannot_run(frames.shape, reason) from error
             except BaseException:
                 # Ctrl-C: the engine can't be stopped half-way, and goes on reading the frames.
                 _ABANDONED.append((self._compiled, clip))

@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.engines.base import Clip, ModelContract, Pixels, Precision, StepLogits, too_short
+from i3d.engines.base import (
+    Clip,
+    ModelContract,
+    Pixels,
+    Precision,
+    StepLogits,
+    cannot_run,
+    too_short,
+)
 from i3d.engines.graphs import read_model
-from i3d.errors import EngineError, EngineNotInstalledError, ModelLoadError
+from i3d.errors import EngineNotInstalledError, ModelLoadError
 from i3d.video.frames import scale_pixels
 
 if TYPE_CHECKING:
@@ -49,26 +57,18 @@ class TensorFlowEngine:
     def _run(self, make_pixels: Callable[[], Pixels], shape: tuple[int, ...]) -> StepLogits:
         """Run the model; `make_pixels` lets go of pixels once TensorFlow has its copy of them."""
         tf, _ = import_tensorflow()
-        num_frames, height, width, _ = shape
-        if num_frames == 0:
-            raise too_short(num_frames)
+        if shape[0] == 0:
+            raise too_short(0)
         try:
             logits = self._function(tf.constant(make_pixels()[np.newaxis])).numpy()
         except tf.errors.ResourceExhaustedError as error:
-            raise EngineError(
-                f"A clip of {num_frames} frames does not fit into memory.",
-                hint="Classify a part of the video: --start, --end or --max-frames.",
-            ) from error
+            raise cannot_run(shape, None) from error
         except (tf.errors.OpError, ValueError) as error:
-            raise EngineError(
-                f"The model cannot run on a clip of {num_frames} frames of "
-                f"{width} x {height} pixels: {first_line(error)}",
-                hint="Check what the model expects of its input.",
-            ) from error
+            raise cannot_run(shape, first_line(error)) from error
         if logits.ndim == 5:  # (1, S, 1, 1, labels)
             logits = logits[:, :, 0, 0]
         if logits.size == 0:
-            raise too_short(num_frames)
+            raise too_short(shape[0])
         return np.asarray(logits.reshape(-1, logits.shape[-1]), dtype=np.float32)
 
 

@@ -93,10 +93,10 @@ def check_and_install(
     contract = load_engine(
         directory, fingerprint=lambda: fingerprint(files), progress=progress
     ).contract
-    if spec is not None and contract.num_labels != LABEL_LISTS[spec.label_list].num_labels:
+    if spec is not None and contract.num_labels != LABEL_LISTS[spec.label_list]:
         raise ModelLoadError(
             f"It has {contract.num_labels} outputs, and {spec.name} has "
-            f"{LABEL_LISTS[spec.label_list].num_labels}."
+            f"{LABEL_LISTS[spec.label_list]}."
         )
     record = ModelRecord(
         name=shown_name(name),

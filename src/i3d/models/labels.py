@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from i3d.errors import ModelLoadError, UsageError, unknown_name
+from i3d.errors import UsageError, unknown_name
 from i3d.files.cache import package_data_dir
 
 if TYPE_CHECKING:
@@ -17,46 +16,10 @@ if TYPE_CHECKING:
     from i3d.models.find import LocalModel
 
 
-@dataclass(frozen=True)
-class LabelList:
-    """A packaged label list, as data."""
-
-    name: str
-    file: str
-    """File in `i3d/data`: UTF-8, one label a line, line n is output n."""
-    num_labels: int
-    sha256: str
-    """SHA-256 of the file with LF line ends."""
-    source: str
-    """Where the list was taken from."""
-
-
-LABEL_LISTS = {
-    spec.name: spec
-    for spec in (
-        LabelList(
-            name="kinetics-400",
-            file="kinetics-400-labels.txt",
-            num_labels=400,
-            sha256="e9f2806fe9109b851a80a74841244f6f8c9d10917fa0229cd82bab67f2f8e28f",
-            source="google-deepmind/kinetics-i3d, data/label_map.txt",
-        ),
-        LabelList(
-            name="kinetics-600",
-            file="kinetics-600-labels.txt",
-            num_labels=600,
-            sha256="8dfca4202520ea8291ce0242ef33b006d0a0772b409663c090a2876bc1978dcf",
-            source="google-deepmind/kinetics-i3d, data/label_map_600.txt",
-        ),
-        LabelList(
-            name="camera-motion",
-            file="camera-motion-labels.txt",
-            num_labels=9,
-            sha256="c938cb621ee5020da0bbd28d3ea7e91d22088b88b01dd4d514957f3fadc5323d",
-            source="this project, see docs/camera-motion.md",
-        ),
-    )
-}
+LABEL_LISTS = {"kinetics-400": 400, "kinetics-600": 600, "camera-motion": 9}
+"""Packaged label list -> number of labels. `i3d/data/NAME-labels.txt` is UTF-8, one label a line;
+line n is output n. Those of Kinetics are data/label_map.txt and data/label_map_600.txt of
+google-deepmind/kinetics-i3d; the last is this project's, see docs/camera-motion.md."""
 
 
 def load_labels(name: str = "kinetics-400") -> tuple[str, ...]:
@@ -70,19 +33,11 @@ def load_labels(name: str = "kinetics-400") -> tuple[str, ...]:
 
     Raises:
         UnknownNameError: There is no such list.
-        ModelLoadError: The packaged file is not the one that this release was made with (a damaged
-            installation).
     """
     if name not in LABEL_LISTS:
         raise unknown_name("label list", name, LABEL_LISTS)
-    spec = LABEL_LISTS[name]
-    text = (package_data_dir() / spec.file).read_text(encoding="utf-8")
-    if hashlib.sha256(text.encode()).hexdigest() != spec.sha256:
-        raise ModelLoadError(
-            f"The label list {name} of this installation is damaged: its content changed.",
-            hint="Install i3d again: pip install --force-reinstall --no-deps i3d",
-        )
-    return tuple(text.splitlines())
+    path = package_data_dir() / f"{name}-labels.txt"
+    return tuple(path.read_text(encoding="utf-8").splitlines())
 
 
 def read_labels(path: str | os.PathLike[str]) -> tuple[str, ...]:

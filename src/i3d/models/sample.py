@@ -115,7 +115,8 @@ def compare_sample(engine: Engine, path: Path, progress: Progress) -> SampleComp
         UsageError: The sample can't be read, or is not DeepMind's.
         EngineError: The model can't be run, or gives outputs that are not finite.
     """
-    pixels = _read_sample(path)
+    check_sample(path)
+    pixels = np.load(path, allow_pickle=False)[0]
     labels = load_labels("kinetics-400")
     low, high = engine.contract.input_range
     with progress.task(f"running {path.name}"):
@@ -138,13 +139,6 @@ def compare_sample(engine: Engine, path: Path, progress: Progress) -> SampleComp
         norm=math.sqrt(float((logits**2).sum())),
         rows=tuple(rows),
     )
-
-
-def _read_sample(path: Path) -> npt.NDArray[np.float32]:
-    """The sample as (79, 224, 224, 3) float32 in [-1, 1]."""
-    check_sample(path)
-    frames: npt.NDArray[np.float32] = np.load(path, allow_pickle=False)[0]
-    return frames
 
 
 def check_sample(path: Path) -> None:
