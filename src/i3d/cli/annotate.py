@@ -10,7 +10,7 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warnings
 from i3d.cli.model_options import model_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import check_target, written_beside
 from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -30,7 +30,7 @@ Examples:
 """
 
 
-@click.command("annotate", epilog=EPILOG)
+@click.command("annotate", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @click.option(
     "-o",

@@ -10,7 +10,7 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import Output, check_target, format_of, is_plain_file
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -34,7 +34,7 @@ Examples:
 """
 
 
-@click.command("classify", epilog=EPILOG)
+@click.command("classify", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("videos", nargs=-1, metavar="VIDEO...", shell_complete=complete_files)
 @click.option(
     "--from",

@@ -10,7 +10,7 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warnings
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import written_beside
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
@@ -40,7 +40,7 @@ Examples:
 """
 
 
-@click.command("preview", epilog=EPILOG)
+@click.command("preview", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @click.option(
     "-o",

@@ -9,7 +9,7 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_warnings
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.pages import video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
@@ -32,7 +32,7 @@ Examples:
 """
 
 
-@click.command("timeline", epilog=EPILOG)
+@click.command("timeline", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @timeline_options
 @click.option(
