@@ -62,7 +62,7 @@ Examples:
 def annotate_command(
     output: str, top: int, font: str | None, verbose: bool, **options: Any
 ) -> None:
-    """Write the video with what happens drawn on it.
+    """Write a copy of the video with the labels drawn on it.
 
     A banner says what i3d timeline says: the label of the segment, and how likely it is right now.
     The strip at the bottom shows all segments. All frames are kept, at their times, and the sound.

@@ -108,7 +108,7 @@ def classify_command(
     timeout_seconds: float,
     **options: Any,
 ) -> None:
-    """Say what happens in videos: the most likely labels of each.
+    """Show the most likely labels of each video.
 
     A VIDEO is a file of any length, an animated GIF, a folder of numbered images, a folder of
     videos, which is searched with all its folders, or a clip of UCF101, which is fetched where it

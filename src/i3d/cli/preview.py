@@ -82,7 +82,7 @@ def preview_command(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Write exactly what the model sees of a video, as a GIF or a sheet of pictures.
+    """Write exactly what the model sees, as an animation or a sheet of pictures.
 
     The frames are those that are fed to a model with the same options: thinned, turned, cut and
     resized, each shown as long as in the video. No model is needed. The video may be a folder of

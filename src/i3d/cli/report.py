@@ -71,7 +71,7 @@ def report_command(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Write a page about a video, or about many: labels, timeline, pictures, the video itself.
+    """Write a web page about a video, or about a file of results.
 
     The page is one file that any browser shows without a network. A click in its chart goes to that
     moment of the video. Of a file of results (of i3d classify -o results.jsonl, .json, .csv or

@@ -51,7 +51,7 @@ Examples:
 def timeline_command(
     top: int, format_name: str | None, output: str | None, verbose: bool, **options: Any
 ) -> None:
-    """Say when what happens in a video, as segments of time.
+    """Show what happens when in a video.
 
     The scores of each step (0.32 s of I3D's) are smoothed, and two thresholds make segments of
     them. Where no label is likely for long enough, nothing is said to happen. The video may be as
