@@ -32,12 +32,10 @@ SOURCE = Path(__file__).parent.parent / "src"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a browser or the real weights as slow; keep each file in one process."""
+    """Mark what needs a browser or the real weights as slow."""
     for item in items:
         if {"chromium", "real_module"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("xdist_group") is None:  # as --dist loadfile would
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 @pytest.fixture(autouse=True)
