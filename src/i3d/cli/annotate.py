@@ -64,9 +64,9 @@ def annotate_command(
 ) -> None:
     """Write a copy of the video with the labels drawn on it.
 
-    A banner says what i3d timeline says: the label of the segment, and how likely it is right now.
-    The strip at the bottom shows all segments. All frames are kept, at their times, and the sound.
-    With --start, --end or --max-frames only that part is written.
+    A banner shows the label of the segment, as in i3d timeline, and its score at that moment. The
+    strip at the bottom shows all segments. Frames keep their times, and the sound is kept. With
+    --start, --end or --max-frames, only that part is written.
     """
     check_names(output=output, font=font)
     if Path(output).suffix.lower() != ".mp4":

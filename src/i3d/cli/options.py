@@ -36,7 +36,7 @@ def offline_option(command: Command) -> Command:
         is_flag=True,
         expose_value=False,
         callback=_set_offline,
-        help="Never use the network (the same as I3D_OFFLINE=1).",
+        help="Never use the network (like I3D_OFFLINE=1).",
     )(command)
 
 
@@ -67,7 +67,7 @@ _GROUPS = {
     "Transfers": {"--source", "--cafile", "--insecure"},
     "General": {"--offline", "--verbose", "--help"},
 }
-"""Title -> the options that several commands share, in the order in which help shows them."""
+"""Title -> the options that several commands share, in the order of the help."""
 
 
 class GroupedCommand(click.Command):

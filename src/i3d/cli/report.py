@@ -73,9 +73,9 @@ def report_command(
 ) -> None:
     """Write a web page about a video, or about a file of results.
 
-    The page is one file that any browser shows without a network. A click in its chart goes to that
-    moment of the video. Of a file of results (of i3d classify -o results.jsonl, .json, .csv or
-    .parquet) it is an index of all its videos, to search and to sort.
+    The page is one file that any browser shows without a network. Click its chart to jump to that
+    moment of the video. For a file of results (i3d classify -o results.jsonl, .json, .csv or
+    .parquet), the page is an index of all its videos, to search and to sort.
     """
     check_names(output=output)
     if output != "-" and Path(output).suffix.lower() not in (".html", ".htm"):

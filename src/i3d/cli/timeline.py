@@ -41,7 +41,7 @@ Examples:
     default=5,
     show_default=True,
     metavar="K",
-    help="How many labels to show at least, where --labels does not name them.",
+    help="How many labels to show at least, unless --labels names them.",
 )
 @model_options
 @video_options
@@ -53,9 +53,8 @@ def timeline_command(
 ) -> None:
     """Show what happens when in a video.
 
-    The scores of each step (0.32 s of I3D's) are smoothed, and two thresholds make segments of
-    them. Where no label is likely for long enough, nothing is said to happen. The video may be as
-    long as it likes, a folder of images, or a clip of UCF101 (ucf:NAME).
+    The scores of each step (0.32 s for I3D) are smoothed, and two thresholds turn them into
+    segments. VIDEO is a file of any length, a folder of images, or a clip of UCF101 (ucf:NAME).
     """
     check_names(output=output)
     question = TimelineQuestion(options)
