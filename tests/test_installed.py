@@ -291,11 +291,59 @@ def test_what_i3d_did_not_make_is_neither_used_nor_replaced(
     assert entries_of_the_cache() == set(), "whoever says so gets rid of it"
 
 
-def test_a_model_that_has_the_name_of_other_weights_is_not_used(models: ModelFiles) -> None:
-    """As early versions left them."""
+def test_a_model_that_has_the_name_of_other_weights_is_renamed_by_them(models: ModelFiles) -> None:
+    directory = put_as_before(models.small_module())
+    local = find_model(f"{NAME}-imagenet")
+    assert local.directory == models_dir() / f"{NAME}-imagenet"
+    assert local.record is not None
+    assert (local.record.name, local.record.checkpoint) == (local.name, "rgb_imagenet")
+    assert f"is called {local.name} now" in local.notes[0]
+    assert not directory.exists()
+    assert open_installed(NAME) is None, "nothing is used under the old name"
+    assert find_model(f"{NAME}-imagenet").notes == ()
+
+
+def test_a_renamed_model_gives_way_to_the_one_of_that_name(models: ModelFiles) -> None:
+    right = put(models.small_module(), f"{NAME}-imagenet")
     put_as_before(models.small_module())
+    assert find_model(f"{NAME}-imagenet").directory == right
+    assert entries_of_the_cache() == {right.name}
+
+
+@posix_only
+def test_a_model_that_cannot_be_renamed_is_not_used_under_its_old_name(
+    models: ModelFiles, open_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_as_before(models.small_module())
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("i3d.models.store.write_whole", refuse)
     assert open_installed(NAME) is None
     assert (NAME, "not installed") in [(state.name, state.state) for state in list_models()]
+    assert find_model(f"{NAME}-imagenet").directory == folder_of(NAME), "it is used where it lies"
+
+
+def test_a_model_that_was_renamed_is_told_of_where_the_right_one_cannot_be_had(
+    models: ModelFiles,
+) -> None:
+    put_as_before(models.small_module())
+    with pytest.raises(TransferError) as caught:
+        find_model(NAME)
+    assert f"is called {NAME}-imagenet now" in caught.value.details[0]
+    for _ in range(2):
+        assert f"--model {NAME}-imagenet" in caught.value.details[-1]
+        with pytest.raises(TransferError) as caught:
+            find_model(NAME)
+
+
+def test_a_damaged_model_does_not_replace_a_whole_one_of_its_weights(models: ModelFiles) -> None:
+    damaged = put(models.small_module(), f"{NAME}-imagenet")
+    (damaged / DATA).unlink()
+    put_as_before(models.small_module())
+    local = find_model(f"{NAME}-imagenet")
+    assert (local.directory / DATA).exists()
 
 
 def test_a_copy_of_a_models_folder_is_not_that_model(models: ModelFiles) -> None:

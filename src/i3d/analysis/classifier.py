@@ -158,9 +158,11 @@ class Classifier:
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences about the model that a user should read."""
-        notes = (*self.local.notes, *self.named.notes)
-        if self.model.unofficial and self.local.spec is None:
-            return (unofficial(self.local.name, self.local.name), *notes)
+        local = self.local
+        notes = (*local.notes, *self.named.notes)
+        if self.model.unofficial and local.spec is None:
+            kept_as = local.name if local.record is None else local.record.name
+            return (unofficial(local.name, kept_as), *notes)
         return notes
 
     @cached_property

@@ -42,6 +42,8 @@ def convert(ov: Any, model_dir: Path, found: VideoModel) -> Any:
     graph.override_all_inputs(places[:1])
     graph.override_all_outputs(places[1:])
     model = frontend.convert(graph)
+    if (len(model.inputs), len(model.outputs)) != (1, 1):  # a port that an operation does not have
+        raise RuntimeError(f"OpenVINO finds no way to the tensor {signature.output_tensor}")
     output = model.outputs[0].get_node().input_value(0)
     if found.contract.has_steps:
         output = _step_logits(ov, output, signature.num_labels)

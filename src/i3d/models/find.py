@@ -25,6 +25,7 @@ from i3d.models.store import (
     check_place,
     find_by_name,
     open_installed,
+    rename_by_weights,
 )
 from i3d.progress import NO_PROGRESS
 
@@ -97,9 +98,16 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
     """
     if model in CATALOG and CATALOG[model].packaged_dir is not None:
         return LocalModel(model, packaged_folder(CATALOG[model]), CATALOG[model])
-    if model in CATALOG or "://" in model:
-        if model not in CATALOG:
-            _check_address(model)
+    if model in CATALOG:
+        renamed = rename_by_weights()
+        try:
+            local = _installed_or_fetched(model, partial(_fetch, model, progress), progress)
+        except (TransferError, ModelLoadError) as error:
+            error.details = (*renamed, *error.details, *_others_of_its_labels(CATALOG[model]))
+            raise
+        return replace(local, notes=(*renamed, *local.notes))
+    if "://" in model:
+        _check_address(model)
         return _installed_or_fetched(model, partial(_fetch, model, progress), progress)
     path = _path(model)
     if os.path.isdir(path):  # noqa: PTH112  (no error on a name that is too long)
@@ -212,6 +220,7 @@ def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
             hint="See what is: i3d model list"
             if model.startswith(ARCHIVE_PREFIX)
             else f"Fetch it: i3d model fetch {name}",
+            details=() if spec is None else _others_of_its_labels(spec),
         )
     return _local(model, installed)
 
@@ -261,6 +270,15 @@ def _local(name: str, installed: InstalledModel, notes: tuple[str, ...] = ()) ->
     if spec is not None and spec.checkpoint is not None and record.checkpoint is None:
         notes = (*notes, unofficial(f"{record.name} (from {record.source})", record.name))
     return LocalModel(shown_name(name), installed.directory, spec, record, notes)
+
+
+def _others_of_its_labels(spec: ModelSpec) -> tuple[str, ...]:
+    """Say which models on this machine know the same labels."""
+    return tuple(
+        f"{other.name} is on this machine, and knows the same labels: --model {other.name}"
+        for other in CATALOG.values()
+        if other != spec and other.label_list == spec.label_list and open_installed(other.name)
+    )
 
 
 def unofficial(name: str, model: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from i3d.engines.graphs import read_model
-from i3d.errors import CacheError
+from i3d.errors import CacheError, CheckpointError
 from i3d.models.catalog import CATALOG
 from i3d.models.find import packaged_folder
 from i3d.models.folders import folder_of
+from i3d.models.inspect import read_weights
 from i3d.models.store import installed_models, open_installed
 
 if TYPE_CHECKING:
@@ -44,15 +46,8 @@ class ModelState:
     problems: tuple[str, ...] = ()
     """What is damaged, or why it can't be read; a clause each."""
 
-    @property
-    def unofficial(self) -> bool:
-        """It has the name of published weights, and others."""
-        return (
-            self.spec is not None
-            and self.spec.checkpoint is not None
-            and self.record is not None
-            and self.record.checkpoint is None
-        )
+    unofficial: bool = False
+    """It has the layers of published weights, and others."""
 
 
 def list_models() -> list[ModelState]:
@@ -90,6 +85,13 @@ def _state_of(spec: ModelSpec) -> ModelState:
 
 def _state(installed: InstalledModel, spec: ModelSpec | None) -> ModelState:
     problems = installed.damage()
+    unofficial = False
+    if installed.record.checkpoint is None and spec is not None:
+        unofficial = spec.checkpoint is not None
+    elif installed.record.checkpoint is None and not problems:
+        with suppress(CheckpointError):
+            weights = read_weights(installed.directory)
+            unofficial = weights is not None and weights.identification.is_unofficial
     return ModelState(
         name=installed.record.name,
         state="damaged" if problems else "installed",
@@ -98,6 +100,7 @@ def _state(installed: InstalledModel, spec: ModelSpec | None) -> ModelState:
         num_bytes=installed.num_bytes,
         record=installed.record,
         problems=problems,
+        unofficial=unofficial,
     )
 
 

@@ -89,6 +89,11 @@ class ModelInfo:
     unofficial: bool = False
     """It has the layers of a published checkpoint, and unpublished weights."""
 
+    @property
+    def title(self) -> str:
+        """Its name, with ` (unofficial)` where it is that."""
+        return f"{self.name} (unofficial)" if self.unofficial else self.name
+
 
 def record_from_json(text: bytes) -> ModelRecord:
     """Read a record.

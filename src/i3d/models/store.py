@@ -85,7 +85,51 @@ def open_installed(name: str) -> InstalledModel | None:
     Raises:
         CacheError: The folder is there, and can't be read.
     """
-    return _open(folder_of(name))
+    if name in CATALOG:
+        rename_by_weights()
+    return _open(folder_of(name)) or _open_misnamed(name)
+
+
+def _open_misnamed(name: str) -> InstalledModel | None:
+    """Find a model in the place of another name, from which it could not be moved."""
+    for other in CATALOG:
+        directory = folder_of(other)
+        record = _record_or_none(directory)
+        if record is not None and name_of_weights(other, record.checkpoint) == name:
+            return InstalledModel(directory, replace(record, name=name))
+    return None
+
+
+def rename_by_weights() -> tuple[str, ...]:
+    """Give models that have the name of other weights their own, see `name_of_weights`.
+
+    Where the cache can't be written they stay, and `open_installed` finds them where they are.
+
+    Returns:
+        A sentence for each model that was renamed.
+    """
+    notes = []
+    for name in CATALOG:
+        directory = folder_of(name)
+        record = _record_or_none(directory)
+        right = None if record is None else name_of_weights(name, record.checkpoint)
+        if record is None or right is None:
+            continue
+        target = folder_of(right)
+        with suppress(OSError, CacheError):
+            _check_ours(target, right)
+            renamed = replace(record, name=right, folder=target.name)
+            write_whole(directory / RECORD, record_to_json(renamed).encode())
+            there = _open(target)
+            if there is not None and not there.damage():  # the same weights, under their name
+                remove_any(take_away(directory))
+            else:
+                _put(directory, target)
+            notes.append(
+                f"The {name} in the cache has the weights {record.checkpoint}, and is called "
+                f"{right} now."
+            )
+    return tuple(notes)
 
 
 def find_by_name(name: str) -> InstalledModel | None:
@@ -156,6 +200,12 @@ def _read_record(directory: Path) -> ModelRecord | None:
         return record_from_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+
+
+def _record_or_none(directory: Path) -> ModelRecord | None:
+    with suppress(OSError):
+        return _read_record(directory)
+    return None
 
 
 def check_place(name: str) -> None:
