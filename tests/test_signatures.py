@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from i3d.engines.choose import ENGINES, load_engine
+from i3d.engines.graphs import read_model
 from i3d.engines.saved_model import VideoSignature, read_signature
 from i3d.engines.wire_format import (
     GarbledMessageError,
@@ -379,3 +381,33 @@ def test_noise_is_refused(tmp_path: Path) -> None:
 def test_what_is_damaged_is_told_as_damaged(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"<html>" * 100)
     assert "its saved_model.pb is damaged" in refusal(tmp_path)
+
+
+# Graphs
+
+
+def test_a_graph_that_is_damaged_is_told(tmp_path: Path) -> None:
+    folder = write(tmp_path, meta_graph({"default": PLAIN}))
+    assert read_signature(folder).num_labels == 400
+    for graph in (b"garbage", b"", field(1, field(1, "y") + field(3, "gone:0"))):
+        content = field(2, graph) + field(5, entry("default", PLAIN))
+        with pytest.raises(ModelLoadError, match=r"saved_model\.pb is damaged"):
+            read_model(write(tmp_path, content))
+
+
+def test_a_graph_without_the_shapes_of_its_tensors_has_one_step(tmp_path: Path) -> None:
+    """TensorFlow's writers put them in; a model from elsewhere still runs."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    forms.FORMS["plain"](tmp_path / "module")
+    assert read_model(tmp_path / "module").contract.has_steps
+    file = tmp_path / "module" / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for node in saved.meta_graphs[0].graph_def.node:
+        node.attr.pop("_output_shapes", None)
+    file.write_bytes(saved.SerializeToString())
+    for name in ENGINES:
+        engine = load_engine(tmp_path / "module", name)
+        assert not engine.contract.has_steps
+        assert engine.contract.input_range == (-1.0, 1.0)
+        assert engine.step_logits(forms.make_clip(17), (-1.0, 1.0)).shape == (1, 5)
