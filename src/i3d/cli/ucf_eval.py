@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from i3d.cli.clip_failures import ClipFailures
 from i3d.cli.completion import complete_clips
 from i3d.cli.model_options import model_options, result_options
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.cli.ucf_options import split_options, transfer_options, trust_of
+from i3d.cli.ucf_clips import ClipFailures, split_options, transfer_options, trust_of
 from i3d.engines.choose import check_precision
-from i3d.errors import I3DError, OutputError, UnknownNameError, UserInterruptError
+from i3d.errors import I3DError, OutputError, UserInterruptError
 from i3d.models.catalog import CATALOG
 from i3d.video.recipes import DEFAULT_RECIPE, RECIPES
 
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 
     from i3d.datasets.evaluate import Evaluator
     from i3d.datasets.measures import Evaluation
-    from i3d.datasets.ucf101.data import Index
-    from i3d.datasets.ucf101.names import Clip
+    from i3d.datasets.ucf101.data import Clip
     from i3d.engines.base import Precision
 
 DEFAULT_SAMPLE = 50
@@ -179,48 +177,13 @@ def _choose(
     model: str,
     label_file: str | None,
 ) -> tuple[Clip, ...]:
-    """The clips that are asked for; what can't be evaluated is told before a model is fetched.
-
-    They are of the embedded index alone, so that the same command means the same clips anywhere.
-    """
+    """The clips that are asked for; what can't be evaluated is told before a model is fetched."""
     from i3d.datasets.targets import find_targets
     from i3d.datasets.ucf101.choose import select_clips
-    from i3d.datasets.ucf101.data import load_index
 
-    try:
-        clips = select_clips(load_index(), terms, split=split, subset=subset)
-    except UnknownNameError as error:
-        term = _only_known_to_a_host(terms)
-        if term is None:
-            raise
-        raise UnknownNameError(
-            f"Only the index host's own list has {term}: i3d ucf eval counts the clips of the "
-            "official lists alone.",
-            hint="What happens in a clip is said by: i3d classify ucf:NAME",
-        ) from error
+    clips = select_clips(terms, split=split, subset=subset)
     find_targets(clips, _expected_labels(model, label_file), relations, model)
     return clips
-
-
-def _only_known_to_a_host(terms: Sequence[str]) -> str | None:
-    """The first name that is unknown here, if the list that a host was seen to have knows it."""
-    from i3d.datasets.ucf101.data import load_index
-    from i3d.datasets.ucf101.live_index import current_index
-
-    for term in terms:
-        if not _is_known(load_index(), term):
-            return term if _is_known(current_index(), term) else None
-    return None
-
-
-def _is_known(index: Index, term: str) -> bool:
-    from i3d.datasets.ucf101.choose import select_clips
-
-    try:
-        select_clips(index, [term])
-    except UnknownNameError:
-        return False
-    return True
 
 
 def _expected_labels(model: str, label_file: str | None) -> tuple[str, ...]:
@@ -269,7 +232,6 @@ def _evaluate(
             journal_dir=ucf101_dir() / "evaluations",
             again=again,
             local=find_clip,
-            on_result=lambda result: failures.had(result.clip.name),
             on_failure=lambda failure: failures.add(failure.clip.name, failure.error),
             progress=progress,
         )

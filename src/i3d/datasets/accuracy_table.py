@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from i3d.datasets.measures import compare
-from i3d.report.table import BAR_WIDTH, bar
+from i3d.report.table import BAR_WIDTH, bar, percent
 from i3d.report.text import printable
 
 if TYPE_CHECKING:
@@ -323,13 +323,3 @@ def _margin_of(accuracy: Accuracy) -> str:
 
 def _clips(count: int) -> str:
     return f"{count} clip{'' if count == 1 else 's'}"
-
-
-def percent(fraction: float) -> str:
-    """A share as a percentage; neither 0 nor 100 unless it is just that."""
-    value = 100 * fraction
-    if 0 < value < 0.05:
-        return "< 0.1 %"
-    if 99.95 <= value < 100:
-        return "> 99.9 %"
-    return f"{value:.1f} %"

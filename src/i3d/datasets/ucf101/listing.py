@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.datasets.ucf101.names import SPLITS
-from i3d.report.text import encodable, printable
+from i3d.datasets.ucf101.data import SPLITS, load_index
+from i3d.report.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from i3d.datasets.ucf101.data import Category, Index
-    from i3d.datasets.ucf101.names import Clip, LocalClip
+    from i3d.datasets.ucf101.clips import LocalClip
+    from i3d.datasets.ucf101.data import Category, Clip
 
 LIST_SCHEMA = "i3d.ucf101/1"
 
@@ -34,20 +34,16 @@ CSV_COLUMNS = (
     "num_frames_from_header",
 )
 
-_SPLIT_NAMES = tuple(map(str, SPLITS))
-"""What the JSON calls the splits: keys of its objects are text."""
-
 _NUM_SAMPLES = 2
 """File names shown for each category, where the terminal is wide enough; as in the tutorial."""
 
 
 def clips_as_table(
-    index: Index, clips: Sequence[Clip], local: Mapping[Clip, LocalClip], *, width: int = 80
+    clips: Sequence[Clip], local: Mapping[Clip, LocalClip], *, width: int = 80
 ) -> str:
     """Lay clips out for people: a line for each clip, or for each category if they are of several.
 
     Args:
-        index: The index that the clips are from.
         clips: The clips.
         local: Those that are on this machine.
         width: Columns of the terminal. Names are not cut: narrow ones get fewer samples.
@@ -55,7 +51,7 @@ def clips_as_table(
     by_category = _by_category(clips)
     if len(by_category) == 1:
         ((name, members),) = by_category.items()
-        text = f"{_clip_rows(members, local)}\n{_labels_sentence(index.category(name))}\n"
+        text = f"{_clip_rows(members, local)}\n{_labels_sentence(load_index().category(name))}\n"
     else:
         text = _category_rows(by_category, width)
     return f"{text}Found {videos(len(clips))} in {_categories(len(by_category))}.\n"
@@ -66,11 +62,10 @@ def names_as_text(clips: Iterable[Clip]) -> str:
     return "".join(f"{clip.file_name}\n" for clip in clips)
 
 
-def clips_as_json(index: Index, clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
+def clips_as_json(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
     """A JSON document of the clips and their categories, each clip on one line.
 
     Args:
-        index: The index that the clips are from.
         clips: The clips.
         local: Those that are on this machine.
     """
@@ -81,7 +76,7 @@ def clips_as_json(index: Index, clips: Sequence[Clip], local: Mapping[Clip, Loca
         "i3d_version": __version__,
         "num_clips": len(clips),
         "categories": [
-            _category_as_dict(index.category(name), len(members))
+            _category_as_dict(load_index().category(name), len(members))
             for name, members in _by_category(clips).items()
         ],
     }
@@ -93,11 +88,10 @@ def clips_as_json(index: Index, clips: Sequence[Clip], local: Mapping[Clip, Loca
     return f'{opened},\n  "clips": [{f"{chr(10)}    {rows}{chr(10)}  " if rows else ""}]\n}}\n'
 
 
-def clips_as_csv(index: Index, clips: Iterable[Clip], local: Mapping[Clip, LocalClip]) -> str:
+def clips_as_csv(clips: Iterable[Clip], local: Mapping[Clip, LocalClip]) -> str:
     """A header and a row for each clip (RFC 4180 quoting, LF line ends).
 
     Args:
-        index: The index that the clips are from.
         clips: The clips.
         local: Those that are on this machine.
     """
@@ -107,13 +101,12 @@ def clips_as_csv(index: Index, clips: Iterable[Clip], local: Mapping[Clip, Local
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    categories = {category.name: category for category in index.categories}
     for clip in clips:
-        category, here = categories[clip.category], local.get(clip)
+        category, here = load_index().category(clip.category), local.get(clip)
         best = category.labels[0] if category.labels else None
         writer.writerow(
             (
-                clip.file_name.removesuffix(".avi"),
+                clip.name,
                 clip.category,
                 category.number,
                 clip.group,
@@ -152,7 +145,7 @@ def _category_rows(by_category: Mapping[str, Sequence[Clip]], width: int) -> str
     lines = []
     for name, members in by_category.items():
         count = counts[name].rjust(digits + len(counts[name].lstrip("0123456789")))
-        start = f"{printable(name):<{name_width}}  {count}"
+        start = f"{name:<{name_width}}  {count}"
         lines.append(start + _samples(members, width - len(start)))
     return "".join(f"{line}\n" for line in lines)
 
@@ -160,7 +153,7 @@ def _category_rows(by_category: Mapping[str, Sequence[Clip]], width: int) -> str
 def _samples(clips: Sequence[Clip], width: int) -> str:
     """The first file names of a category in brackets, as many as there is room for."""
     for shown in range(min(_NUM_SAMPLES, len(clips)), 0, -1):
-        names = [printable(clip.file_name) for clip in clips[:shown]]
+        names = [clip.file_name for clip in clips[:shown]]
         text = f" ({', '.join(names + ['...'] * (shown < len(clips)))})"
         if len(text) <= width:
             return text
@@ -174,9 +167,9 @@ def _clip_rows(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
         frames = None if here is None else here.num_frames_from_header
         rows.append(
             (
-                printable(clip.name),
+                clip.name,
                 str(clip.group),
-                *(subset or "-" for subset in clip.subsets),
+                *clip.subsets,
                 "-" if frames is None else str(frames),
                 "no" if here is None else "yes",
             )
@@ -194,8 +187,6 @@ def _clip_rows(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
 
 
 def _labels_sentence(category: Category) -> str:
-    if category.number is None:
-        return "Which labels of Kinetics-400 fit it is not known."
     if not category.labels:
         return "Kinetics-400 has no label for it."
     labels = ", ".join(f"{fitting.label} ({fitting.relation})" for fitting in category.labels)
@@ -204,7 +195,7 @@ def _labels_sentence(category: Category) -> str:
 
 def _category_as_dict(category: Category, num_clips: int) -> dict[str, Any]:
     return {
-        "name": encodable(category.name),
+        "name": category.name,
         "number": category.number,
         "num_clips": num_clips,
         "labels": [
@@ -214,13 +205,12 @@ def _category_as_dict(category: Category, num_clips: int) -> dict[str, Any]:
 
 
 def _clip_as_dict(clip: Clip, here: LocalClip | None) -> dict[str, Any]:
-    subsets = clip.subsets
     return {
-        "name": encodable(clip.name),
-        "category": encodable(clip.category),
+        "name": clip.name,
+        "category": clip.category,
         "group": clip.group,
         "number": clip.number,
-        "splits": None if None in subsets else dict(zip(_SPLIT_NAMES, subsets, strict=True)),
+        "splits": dict(zip(map(str, SPLITS), clip.subsets, strict=True)),
         "path": None if here is None else encodable(str(here.path)),
         "num_frames_from_header": None if here is None else here.num_frames_from_header,
     }
