@@ -309,7 +309,7 @@ def test_a_zip_that_lies_is_refused(
 def test_a_clip_that_the_zip_does_not_hold(ucf101: Hosts) -> None:
     text = sentence(fetch_one("v_Biking_g01_c01", source="zip"))
     assert "holds no such clip" in text
-    assert text.endswith("--source index.")
+    assert text.endswith("Try --source index.")
     assert sentence(fetch_one("v_Biking_g01_c01", source="index")).endswith("--source zip.")
 
 

@@ -574,7 +574,7 @@ def test_on_a_terminal_errors_stand_whole_among_the_progress(ucf101: Hosts) -> N
     assert "fetching 7 clips of UCF101" in terminal.written
     error, hint, *rest = screen(terminal.written)
     assert error.startswith(f"Error: {CRICKET[2]} cannot be fetched: the server answered 404")
-    assert hint == "  Try the zip, with --source zip."
+    assert hint == "  Try --source zip."
     here = [name for name in CRICKET if name != CRICKET[2]]
     assert rest[:6] == paths(*here).splitlines()
     assert rest[6] == "Error: 1 of 7 clips could not be fetched."

@@ -152,7 +152,7 @@ def fetch_command(
                 progress=progress_on_terminal(),
             ):
                 if fetched.error is not None:
-                    failures.add(fetched.clip.name, fetched.error)
+                    failures.add(fetched)
                 elif is_terminal:
                     paths.append(fetched.path)
                 else:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, TypeVar
 
+    from i3d.datasets.measures import ClipFailure
     from i3d.datasets.ucf101.data import Clip
+    from i3d.datasets.ucf101.fetch import FetchedClip
     from i3d.files.download.trust import Trust
     from i3d.progress import Progress
 
@@ -147,9 +149,11 @@ class ClipFailures:
         self._outcome = outcome
         self._errors: dict[tuple[str, str], I3DError] = {}
 
-    def add(self, clip: str, error: I3DError) -> None:
+    def add(self, failure: ClipFailure | FetchedClip) -> None:
         """Take a failure of a clip, and say it now, unless it is kept back or counted."""
-        key = (clip, error.message)
+        error = failure.error
+        assert error is not None, "it failed"
+        key = (failure.clip.name, error.message)
         if key in self._errors:
             return
         self._errors[key] = error

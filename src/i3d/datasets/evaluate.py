@@ -58,7 +58,6 @@ class Evaluator:
             counts from then on.
         local: Where a clip's file is if it is on this machine, else None. A clip's line in the
             journal counts if that file has not changed, or is not on this machine.
-        on_result: Called with each result as soon as it is there: first those from the journal.
         on_failure: Called with each clip that could not be classified.
         progress: Receives progress updates.
 
@@ -80,7 +79,6 @@ class Evaluator:
         journal_dir: Path | None = None,
         again: bool = False,
         local: Callable[[Clip], Path | None] | None = None,
-        on_result: Callable[[ClipResult], None] = lambda _: None,
         on_failure: Callable[[ClipFailure], None] = lambda _: None,
         progress: Progress = NO_PROGRESS,
     ) -> None:
@@ -88,7 +86,6 @@ class Evaluator:
         self._fetch = fetch
         self._again = again
         self._local = local
-        self._on_result = on_result
         self._on_failure = on_failure
         self._progress = progress
         self._settings = describe_settings(classifier, recipe, relations)
@@ -145,7 +142,7 @@ class Evaluator:
                 if result is None:
                     missing.append(clip)
                 else:
-                    self._add(result)
+                    self._results[clip] = result
                     advance(1)
             if missing:
                 if self._journal is not None:
@@ -174,7 +171,7 @@ class Evaluator:
                 error: I3DError | None = file.error
                 if file.path is not None:
                     try:
-                        self._add(self._classify(file.clip, file.path))
+                        self._results[file.clip] = self._classify(file.clip, file.path)
                     except _OF_NO_CLIP:
                         raise
                     except (VideoError, EngineError) as problem:
@@ -226,10 +223,6 @@ class Evaluator:
             warnings=entry.warnings,
             resumed=resumed,
         )
-
-    def _add(self, result: ClipResult) -> None:
-        self._results[result.clip] = result
-        self._on_result(result)
 
 
 def _is_file_of(entry: Entry, path: Path) -> bool:

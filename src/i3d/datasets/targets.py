@@ -148,7 +148,7 @@ def find_targets(
             "There is no clip to evaluate.", hint="List the clips there are with: i3d ucf list"
         )
     known = set(model_labels)
-    mapping = {clip.category: load_index().category(clip.category).labels for clip in clips}
+    mapping = {clip.category: load_index().category_of(clip).labels for clip in clips}
     spoken = {
         category: tuple(label for label in labels if label.label in known)
         for category, labels in mapping.items()

@@ -7,13 +7,13 @@ import re
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
-from i3d.datasets.ucf101.data import SPLITS, SUBSETS, load_index
+from i3d.datasets.ucf101.data import load_index
 from i3d.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from i3d.datasets.ucf101.data import Category, Clip, Subset
+    from i3d.datasets.ucf101.data import Category, Clip
 
 _LISTING = "List them with: i3d ucf list"
 
@@ -28,7 +28,7 @@ def select_clips(
     terms: Sequence[str],
     *,
     split: int | None = None,
-    subset: Subset | str | None = None,
+    subset: str | None = None,
 ) -> tuple[Clip, ...]:
     """Select clips.
 
@@ -44,9 +44,13 @@ def select_clips(
 
     Raises:
         UnknownNameError: A term means nothing, or the subset leaves nothing.
-        UsageError: There is no such split or subset, or a subset without a split.
+        UsageError: A subset is asked for without a split.
     """
-    _check_filter(split, subset)
+    if subset is not None and split is None:
+        raise UsageError(
+            f"The {subset} subset of which split? None was chosen.",
+            hint=f"Choose one of the three, such as --split 1 --subset {subset}.",
+        )
     chosen = load_index().clips
     if terms:
         chosen = tuple(dict.fromkeys(clip for term in terms for clip in _clips_for(term)))
@@ -83,22 +87,6 @@ def sample_clips(clips: Iterable[Clip], count: int, seed: int) -> tuple[Clip, ..
 
 def _rank(seed: int, clip: Clip) -> bytes:
     return hashlib.sha256(f"{seed}:{clip.name}".encode()).digest()
-
-
-def _check_filter(split: int | None, subset: str | None) -> None:
-    if split is not None and split not in SPLITS:
-        raise UsageError(
-            f"UCF101 has no split {split}.", hint="Its official splits are 1, 2 and 3."
-        )
-    if subset is not None and subset not in SUBSETS:
-        raise UsageError(
-            f"A split has no subset {subset!r}.", hint="Its subsets are train and test."
-        )
-    if subset is not None and split is None:
-        raise UsageError(
-            f"The {subset} subset of which split? None was chosen.",
-            hint=f"Choose one of the three, such as --split 1 --subset {subset}.",
-        )
 
 
 def _clips_for(term: str) -> Sequence[Clip]:

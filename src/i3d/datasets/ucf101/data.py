@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
-from i3d.errors import UnknownNameError
 from i3d.files.cache import package_data_dir
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ Relation: TypeAlias = Literal["exact", "near", "broader"]
 of the label."""
 Subset: TypeAlias = Literal["train", "test"]
 """A part of a split."""
-SUBSETS: tuple[Subset, ...] = ("train", "test")
 SPLITS = (1, 2, 3)
 """The official splits (trainlist01.txt to trainlist03.txt, and the same with testlist)."""
 
@@ -154,18 +152,9 @@ class Index:
         """
         return self._by_name.get(name.translate(_SEPARATORS).strip().lower())
 
-    def category(self, name: str) -> Category:
-        """Give a category; see `find_category`.
-
-        Raises:
-            UnknownNameError: There is no category of that name.
-        """
-        found = self.find_category(name)
-        if found is None:
-            raise UnknownNameError(
-                f"UCF101 has no category named {name!r}.", hint="List them with: i3d ucf list"
-            )
-        return found
+    def category_of(self, clip: Clip) -> Category:
+        """Give the category of a clip."""
+        return self._by_name[clip.category.lower()]
 
 
 @cache

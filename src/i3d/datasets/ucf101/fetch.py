@@ -39,14 +39,8 @@ MANY_CLIPS = 20
 _STOP_SECONDS = 2.0
 """How long a stopped run waits for its threads: one may be waiting for a silent server."""
 
-_OTHER_SOURCE = {"index": "take it from the zip with --source zip, ", "zip": ""}
-"""A way on where one source alone was asked, and its certificate was refused."""
-
-_MISSING = {
-    "index": "Try the zip, with --source zip.",
-    "zip": "Try the index host, with --source index.",
-}
-"""A way on where one source alone was asked, and it has no such clip."""
+_OTHERS = {"index": "zip", "zip": "index"}
+"""The other source, where one alone was asked."""
 
 _LATER = "Try again later."
 
@@ -256,13 +250,13 @@ def _explain_failures(clip: Clip, failures: list[tuple[Host, DownloadError]]) ->
     names = [host.name for host, _ in failures]
     hints = [error.hint for _, error in failures if error.hint]
     if any(error.kind == "certificate" for _, error in failures):
-        other = _OTHER_SOURCE[names[0]] if len(names) == 1 else ""
+        other = f"try --source {_OTHERS[names[0]]}, " if len(names) == 1 else ""
         hint = (
             f"Name a certificate to trust with i3d ucf fetch --cafile FILE, {other}or go on "
             "unverified with --insecure."
         )
     elif all(error.kind == "missing" for _, error in failures):
-        hint = _MISSING[names[0]] if len(names) == 1 else _LATER
+        hint = f"Try --source {_OTHERS[names[0]]}." if len(names) == 1 else _LATER
     else:
         hint = hints[0] if hints else _LATER
         mirrors = [host.variable for host, _ in failures if os.environ.get(host.variable)]

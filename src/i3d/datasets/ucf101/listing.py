@@ -5,6 +5,7 @@ The JSON schema is described in docs/json.md.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from i3d.datasets.ucf101.clips import LocalClip
-    from i3d.datasets.ucf101.data import Category, Clip
+    from i3d.datasets.ucf101.data import Clip
 
 LIST_SCHEMA = "i3d.ucf101/1"
 
@@ -50,8 +51,8 @@ def clips_as_table(
     """
     by_category = _by_category(clips)
     if len(by_category) == 1:
-        ((name, members),) = by_category.items()
-        text = f"{_clip_rows(members, local)}\n{_labels_sentence(load_index().category(name))}\n"
+        (members,) = by_category.values()
+        text = f"{_clip_rows(members, local)}\n{_labels_sentence(members[0])}\n"
     else:
         text = _category_rows(by_category, width)
     return f"{text}Found {videos(len(clips))} in {_categories(len(by_category))}.\n"
@@ -75,10 +76,7 @@ def clips_as_json(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str
         "schema": LIST_SCHEMA,
         "i3d_version": __version__,
         "num_clips": len(clips),
-        "categories": [
-            _category_as_dict(load_index().category(name), len(members))
-            for name, members in _by_category(clips).items()
-        ],
+        "categories": [_category_as_dict(members) for members in _by_category(clips).values()],
     }
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     rows = ",\n    ".join(encode(_clip_as_dict(clip, local.get(clip))) for clip in clips)
@@ -102,7 +100,7 @@ def clips_as_csv(clips: Iterable[Clip], local: Mapping[Clip, LocalClip]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for clip in clips:
-        category, here = load_index().category(clip.category), local.get(clip)
+        category, here = load_index().category_of(clip), local.get(clip)
         best = category.labels[0] if category.labels else None
         writer.writerow(
             (
@@ -186,21 +184,21 @@ def _clip_rows(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
     )
 
 
-def _labels_sentence(category: Category) -> str:
+def _labels_sentence(clip: Clip) -> str:
+    category = load_index().category_of(clip)
     if not category.labels:
         return "Kinetics-400 has no label for it."
     labels = ", ".join(f"{fitting.label} ({fitting.relation})" for fitting in category.labels)
     return f"Kinetics-400: {labels}"
 
 
-def _category_as_dict(category: Category, num_clips: int) -> dict[str, Any]:
+def _category_as_dict(clips: Sequence[Clip]) -> dict[str, Any]:
+    category = load_index().category_of(clips[0])
     return {
         "name": category.name,
         "number": category.number,
-        "num_clips": num_clips,
-        "labels": [
-            {"label": fitting.label, "relation": fitting.relation} for fitting in category.labels
-        ],
+        "num_clips": len(clips),
+        "labels": [asdict(fitting) for fitting in category.labels],
     }
 
 
