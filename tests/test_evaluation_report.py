@@ -103,13 +103,6 @@ def test_a_table_for_people(one: Evaluation) -> None:
     assert evaluations_as_text([one]) == ONE
 
 
-def test_a_table_in_plain_ascii(one: Evaluation) -> None:
-    text = evaluations_as_text([one], TableStyle(unicode=False))
-    assert text.isascii()
-    assert "  Bowling       2   50.0 %  100.0 %  ############\n" in text
-    assert "\n25 fps, centre-square 224, fed [-1, 1] (the test says so), fake 1.2.3" in text
-
-
 def test_bars_shrink_with_the_terminal_and_no_number_is_lost(one: Evaluation) -> None:
     narrow = evaluations_as_text([one], TableStyle(width=48))
     assert "  Archery       2  100.0 %  100.0 %  █████████\n" in narrow
@@ -185,14 +178,6 @@ def test_several_recipes_stand_side_by_side(two: list[Evaluation]) -> None:
 def test_a_run_that_was_stopped_says_so_below_what_was_done(two: list[Evaluation]) -> None:
     text = evaluations_as_text(two[:1], error=UserInterruptError("Inter\nrupted."))
     assert text == ONE + "\nStopped here: Inter\\nrupted.\n"
-
-
-def test_one_category_needs_no_table_of_categories(tmp_path: Path) -> None:
-    text = evaluations_as_text([evaluate_in(tmp_path, NAMES[:2], KnownAnswers(answers()))])
-    assert text.endswith(
-        "  top-1  100.0 %  (2 of 2; 95 % between 34.2 and 100.0 %)\n"
-        "  top-5  100.0 %  (2 of 2; 95 % between 34.2 and 100.0 %)\n"
-    )
 
 
 def test_where_every_clip_failed_there_are_no_numbers(tmp_path: Path, one: Evaluation) -> None:
