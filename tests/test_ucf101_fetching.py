@@ -355,6 +355,15 @@ def test_a_host_that_fails_again_and_again_is_left(ucf101: Hosts) -> None:
     assert len(notes.notes) == 1
 
 
+def test_failures_count_only_in_a_row(ucf101: Hosts) -> None:
+    for name in (*CRICKET[:4], *OTHERS, HANDSTAND, CRICKET[5]):
+        ucf101.clip(name).always = 403
+    order = [*CRICKET[:5], *OTHERS, HANDSTAND, CRICKET[5], CRICKET[6]]
+    results = fetch(*order, jobs=1)
+    assert [result.source for result in results].count("index") == 2
+    assert results[-1].source == "index"
+
+
 def test_a_clip_that_a_host_does_not_have_is_no_failure_of_the_host(ucf101: Hosts) -> None:
     strangers = [f"v_Biking_g01_c{number:02}" for number in range(1, 5)]
     strangers += [f"v_Biking_g02_c{number:02}" for number in range(1, 5)]

@@ -140,13 +140,9 @@ class _Run:
         self._told: set[str] = set()
 
     def fetch_all(self, clips: list[Clip], jobs: int) -> Generator[FetchedClip, None, None]:
-        """Fetch one by one until a clip was had, for the hosts may be down; then in threads."""
-        for i, clip in enumerate(clips):
-            result = self._fetch(clip, self._progress if len(clips) == 1 else NO_PROGRESS)
-            yield result
-            if result.path is not None and jobs > 1:
-                yield from _in_threads(self._fetch, clips[i + 1 :], jobs)
-                return
+        """Fetch the first by itself, for the hosts may be down, then the others in threads."""
+        yield self._fetch(clips[0], self._progress if len(clips) == 1 else NO_PROGRESS)
+        yield from _in_threads(self._fetch, clips[1:], jobs)
 
     def _fetch(self, clip: Clip, progress: Progress = NO_PROGRESS) -> FetchedClip:
         if all(host.down is not None for host in self._hosts):

@@ -82,10 +82,6 @@ _CHUNK_BYTES = 2**16
 _AT_ONCE = ("certificate", "unreachable", "silent")
 """Kinds of failures after which a host that gave no clip yet is not asked again."""
 
-_BROKEN_OFF = AttemptError(
-    "the connection was closed before the whole clip came", hint=NETWORK_HINT
-)
-
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, IndexError),
     *(NotImplementedError, RuntimeError),  # unknown compression, a password
@@ -171,24 +167,28 @@ class Host:
             self.down = error
 
     def _content(self, clip: Clip, progress: Progress) -> bytes:
-        for num_left in reversed(range(_NUM_TRIES)):
-            content = io.BytesIO()
+        for _ in range(_NUM_TRIES):
             try:
-                with self._open(clip) as (total, chunks):
-                    what = f"fetching {clip.file_name}"
-                    with progress.task(what, total, "bytes") as advance:
-                        _check_size(total or 0)
-                        for chunk in chunks:
-                            content.write(chunk)
-                            _check_size(content.tell())
-                            advance(len(chunk))
-                return content.getvalue()
-            except (ChunkedEncodingError, ProtocolError) as error:
-                if not num_left:
-                    raise download_error(self.url, _BROKEN_OFF) from error
+                return self._read(clip, progress)
+            except (ChunkedEncodingError, ProtocolError):  # it broke off
+                continue
             except (AttemptError, HTTPError, OSError, RemoteZipError, *_DAMAGED) as error:
                 raise download_error(self.url, self._explain(error)) from error
-        raise AssertionError("the last try returns or raises")
+        broken = "the connection was closed before the whole clip came"
+        raise download_error(self.url, AttemptError(broken, hint=NETWORK_HINT))
+
+    def _read(self, clip: Clip, progress: Progress) -> bytes:
+        content = io.BytesIO()
+        with (
+            self._open(clip) as (total, chunks),
+            progress.task(f"fetching {clip.file_name}", total, "bytes") as advance,
+        ):
+            for chunk in chunks:
+                content.write(chunk)
+                if content.tell() > MAX_CLIP_BYTES:
+                    raise AttemptError(f"it is larger than {size_text(MAX_CLIP_BYTES)}")
+                advance(len(chunk))
+        return content.getvalue()
 
     def _open(self, clip: Clip) -> AbstractContextManager[tuple[int | None, Iterator[bytes]]]:
         """Give the size of a clip, where it is known, and its content."""
@@ -261,12 +261,8 @@ class ZipHost(Host):
                 break
         else:
             raise AttemptError("the zip holds no such clip", kind="missing")
-        try:
-            with archive.open(info) as member:
-                yield info.file_size, iter(partial(member.read, _CHUNK_BYTES), b"")
-        except BaseException:
-            self._opened.archive = None  # it may stand anywhere
-            raise
+        with archive.open(info) as member:
+            yield info.file_size, iter(partial(member.read, _CHUNK_BYTES), b"")
 
     def _archive(self) -> _Archive:
         """The calling thread's."""
@@ -346,11 +342,6 @@ def _open_session(trust: Trust) -> requests.Session:
             adapter.max_retries = RETRIES
         session.mount(prefix, adapter)
     return session
-
-
-def _check_size(num_bytes: int) -> None:
-    if num_bytes > MAX_CLIP_BYTES:
-        raise AttemptError(f"it is larger than {size_text(MAX_CLIP_BYTES)}")
 
 
 def _address(variable: str, default: str) -> str:
