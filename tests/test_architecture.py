@@ -81,7 +81,7 @@ def test_modules_import_only_from_lower_layers() -> None:
         ("rich", {"cli", "datasets", "report"}),
         ("platformdirs", {"files"}),
         ("pypi_simple", {"files", "models"}),
-        ("requests", {"files"}),
+        ("requests", {"datasets", "files"}),
         ("pyarrow", {"report"}),
         ("urllib3", {"files"}),
         ("truststore", {"files"}),

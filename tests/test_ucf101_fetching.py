@@ -24,7 +24,7 @@ from i3d.datasets.ucf101.hosts import open_hosts
 from i3d.datasets.ucf101.live_index import kept_index
 from i3d.errors import CacheError, ClipNotFetchedError, DownloadError, UsageError
 from i3d.files.cache import ucf101_dir
-from i3d.files.download.trust import Trust
+from i3d.files.trust import Trust
 from i3d.progress import NoProgress
 
 from ucf101_hosts import (
@@ -87,7 +87,7 @@ def sentence(fetched: FetchedClip) -> str:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Attempts follow each other at once; and nothing unfinished is left behind by any test."""
-    monkeypatch.setattr("i3d.files.download.transfer.BACKOFF_SECONDS", (0.0,))
+    monkeypatch.setattr("i3d.files.session.BACKOFF_SECONDS", 0.0)
     yield
     for folder in (clips_dir(), ucf101_dir()):
         hidden = [path.name for path in folder.glob(".*")] if folder.is_dir() else []

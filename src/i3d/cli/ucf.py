@@ -19,7 +19,7 @@ from i3d.errors import CacheError, UsageError
 
 if TYPE_CHECKING:
     from i3d.datasets.ucf101.live_index import LiveIndex
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
 
 _FORMATS = ("table", "names", "json", "csv")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -79,7 +79,7 @@ def _parse_cafile(ctx: click.Context, param: click.Parameter, value: str | None)
 
 def trust_of(cafile: Path | None, *, insecure: bool) -> Trust:
     """What --cafile and --insecure ask for; --insecure warns each time."""
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
 
     if cafile is not None and insecure:
         raise UsageError("--cafile and --insecure contradict each other.", hint="Give one.")

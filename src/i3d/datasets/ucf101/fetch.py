@@ -11,8 +11,8 @@ from i3d.datasets.ucf101.clips import clips_dir, explained, is_file
 from i3d.datasets.ucf101.hosts import open_hosts
 from i3d.datasets.ucf101.run import FetchedClip, Run
 from i3d.errors import CacheError
-from i3d.files.download.settings import is_offline
-from i3d.files.download.trust import SYSTEM_TRUST
+from i3d.files.addresses import is_offline
+from i3d.files.trust import SYSTEM_TRUST
 from i3d.files.whole import private_folder
 from i3d.progress import NO_PROGRESS
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from i3d.datasets.ucf101.names import Clip
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
     from i3d.progress import Progress
 
 __all__ = ["MANY_CLIPS", "FetchedClip", "fetch_clips"]

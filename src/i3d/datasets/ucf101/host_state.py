@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from i3d.datasets.ucf101.hosts import host_name
 from i3d.errors import DownloadError, TransferError
-from i3d.files.download.attempts import NETWORK_HINT, OtherHostError
+from i3d.files.addresses import NETWORK_HINT
 
 if TYPE_CHECKING:
     from i3d.datasets.ucf101.hosts import Host
@@ -69,11 +69,9 @@ class HostState:
                 return
             self._last = error
             self._num_failures += _SILENCE if is_silent else 1
-            # Where it sends us for one clip may be another place than for the next.
-            is_its_own = not isinstance(error, OtherHostError)
             if (
-                (is_its_own and error.kind == "certificate")
-                or (is_its_own and error.kind == "unreachable" and not self.has_worked)
+                error.kind == "certificate"
+                or (error.kind == "unreachable" and not self.has_worked)
                 or self._num_failures >= MOST_FAILURES
             ):
                 self.down = error

@@ -14,17 +14,17 @@ from i3d.datasets.ucf101.checks import MAX_CLIP_BYTES, damage, decoding_damage
 from i3d.datasets.ucf101.clips import explained
 from i3d.datasets.ucf101.zip_archive import ZipArchive
 from i3d.errors import DownloadError, UsageError
-from i3d.files.download.attempts import place, shown
-from i3d.files.download.fetch import download
-from i3d.files.download.settings import is_web_address
+from i3d.files.addresses import is_web_address, place, shown
+from i3d.files.download import download
 from i3d.files.whole import write_whole
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from requests import Session
+
     from i3d.datasets.ucf101.names import Clip
-    from i3d.files.download.connection import Connection
     from i3d.progress import Progress
 
 INDEX_URL = "https://www.crcv.ucf.edu/THUMOS14/UCF101/UCF101/"
@@ -49,7 +49,7 @@ class Host(Protocol):
     """The environment variable that names a mirror."""
 
     def fetch(
-        self, clip: Clip, target: Path, connection: Connection, progress: Progress = NO_PROGRESS
+        self, clip: Clip, target: Path, connection: Session, progress: Progress = NO_PROGRESS
     ) -> None:
         """Fetch a clip and check it.
 
@@ -132,7 +132,7 @@ class IndexHost:
         self.url = url
 
     def fetch(
-        self, clip: Clip, target: Path, connection: Connection, progress: Progress = NO_PROGRESS
+        self, clip: Clip, target: Path, connection: Session, progress: Progress = NO_PROGRESS
     ) -> None:
         """See `Host.fetch`."""
         *others, last = clip.remote_names
@@ -144,15 +144,13 @@ class IndexHost:
                     raise
         return self._fetch(last, target, connection, progress)
 
-    def _fetch(
-        self, file_name: str, target: Path, connection: Connection, progress: Progress
-    ) -> None:
+    def _fetch(self, file_name: str, target: Path, connection: Session, progress: Progress) -> None:
         url = self.url + file_name
         download(
             url,
             target,
             max_bytes=MAX_CLIP_BYTES,
-            connection=connection,
+            session=connection,
             partial_dir=target.parent,
             description=f"fetching {file_name}",
             progress=progress,
@@ -177,7 +175,7 @@ class ZipHost:
         self._archive = ZipArchive(url)
 
     def fetch(
-        self, clip: Clip, target: Path, connection: Connection, progress: Progress = NO_PROGRESS
+        self, clip: Clip, target: Path, connection: Session, progress: Progress = NO_PROGRESS
     ) -> None:
         """See `Host.fetch`."""
         content = self._archive.read(clip, connection, progress)

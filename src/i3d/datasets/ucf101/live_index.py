@@ -16,7 +16,7 @@ from i3d.progress import NO_PROGRESS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
     from i3d.progress import Progress
 
 _MAX_PAGE_BYTES = 32 * 2**20
@@ -67,20 +67,21 @@ def refresh_index(
 
     from i3d.datasets.ucf101.clips import explained
     from i3d.datasets.ucf101.live import compare_index, parse_index_page
-    from i3d.files.download.attempts import shown
-    from i3d.files.download.fetch import download, open_connection
-    from i3d.files.download.trust import SYSTEM_TRUST
+    from i3d.files.addresses import shown
+    from i3d.files.download import download
+    from i3d.files.session import open_session
+    from i3d.files.trust import SYSTEM_TRUST
     from i3d.files.whole import private_folder, write_whole
 
     root = ucf101_dir()
     with explained(root), private_folder(root) as folder:
         page = folder / "index.html"
-        with open_connection(trust=trust or SYSTEM_TRUST) as connection:
+        with open_session(trust or SYSTEM_TRUST) as connection:
             download(
                 url,
                 page,
                 max_bytes=_MAX_PAGE_BYTES,
-                connection=connection,
+                session=connection,
                 description="reading the index of UCF101",
                 progress=progress,
             )

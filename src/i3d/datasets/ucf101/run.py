@@ -15,18 +15,18 @@ from i3d.datasets.ucf101.clips import explained, is_file
 from i3d.datasets.ucf101.host_state import HostState, explain_failures
 from i3d.datasets.ucf101.hosts import host_name
 from i3d.errors import CacheError, ClipNotFetchedError, DownloadError
-from i3d.files.download.fetch import open_connection
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
+    from requests import Session
+
     from i3d.datasets.ucf101.hosts import Host
     from i3d.datasets.ucf101.names import Clip
     from i3d.errors import I3DError
-    from i3d.files.download.connection import Connection
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
     from i3d.progress import Progress, Unit
 
 _AHEAD = 64
@@ -79,7 +79,9 @@ class Run:
     def one_by_one(self) -> Generator[FetchedClip, None, None]:
         """Fetch in the caller's thread: Ctrl-C gets through at once."""
         progress = self._progress if len(self._clips) == 1 else NO_PROGRESS
-        with open_connection(trust=self._trust) as connection:
+        from i3d.files.session import open_session
+
+        with open_session(self._trust) as connection:
             for clip in self._clips:
                 yield self._fetch(clip, connection, progress)
 
@@ -127,7 +129,9 @@ class Run:
     def _work(self) -> None:
         """Fetch one clip after the other, until there is none left."""
         try:
-            with open_connection(trust=self._trust) as connection:
+            from i3d.files.session import open_session
+
+            with open_session(self._trust) as connection:
                 while (i := self._claim()) is not None:
                     result = self._fetch(self._clips[i], connection, _Stoppable(self))
                     with self._changed:
@@ -155,7 +159,7 @@ class Run:
         if self._is_stopped:
             raise _StoppedError
 
-    def _fetch(self, clip: Clip, connection: Connection, progress: Progress) -> FetchedClip:
+    def _fetch(self, clip: Clip, connection: Session, progress: Progress) -> FetchedClip:
         if all(state.down is not None for state in self._hosts):
             error = ClipNotFetchedError(
                 f"{clip.file_name} was not tried any more: no source can be used.",

@@ -22,17 +22,18 @@ from i3d.datasets.ucf101.checks import MAX_CLIP_BYTES
 from i3d.datasets.ucf101.clips import is_file
 from i3d.datasets.ucf101.zip_parts import Parts
 from i3d.errors import DownloadError, RemoteFileChangedError
+from i3d.files.addresses import shown
 from i3d.files.cache import ucf101_dir
-from i3d.files.download.attempts import shown
-from i3d.files.download.ranges import RemoteIdentity, fetch_range
+from i3d.files.ranges import RemoteIdentity, fetch_range
 from i3d.files.whole import write_whole
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from requests import Session
+
     from i3d.datasets.ucf101.names import Clip
-    from i3d.files.download.connection import Connection
     from i3d.progress import Progress
 
 _TAIL_BYTES = 2**16
@@ -82,7 +83,7 @@ class ZipArchive:
         self._failures: list[DownloadError] = []
         """Why it could not be opened, each time that it was tried."""
 
-    def read(self, clip: Clip, connection: Connection, progress: Progress = NO_PROGRESS) -> bytes:
+    def read(self, clip: Clip, connection: Session, progress: Progress = NO_PROGRESS) -> bytes:
         """Fetch and unpack one clip.
 
         Args:
@@ -113,7 +114,7 @@ class ZipArchive:
             directory = self._open(num_failures, connection, progress)
             return directory.read(clip, connection, progress)
 
-    def _open(self, num_failures: int, connection: Connection, progress: Progress) -> _Directory:
+    def _open(self, num_failures: int, connection: Session, progress: Progress) -> _Directory:
         """Give the directory, which one thread at a time reads while the others wait.
 
         Args:
@@ -162,16 +163,16 @@ class _Directory:
         self._starts = sorted(info.header_offset for info in self._zip.infolist())
 
     @classmethod
-    def from_server(cls, url: str, connection: Connection, progress: Progress) -> _Directory:
+    def from_server(cls, url: str, connection: Session, progress: Progress) -> _Directory:
         """Read a zip's directory, in two requests, and keep it in the cache."""
         with progress.task("reading the directory of UCF101's zip"):
-            tail = fetch_range(url, -_TAIL_BYTES, _TAIL_BYTES, connection=connection)
+            tail = fetch_range(url, -_TAIL_BYTES, _TAIL_BYTES, session=connection)
             identity = tail.identity
 
             def fetch(start: int, num_bytes: int) -> bytes:
                 if num_bytes > _MAX_DIRECTORY_BYTES:
                     raise _unreadable(url, "its directory is too large")
-                piece = fetch_range(url, start, num_bytes, identity=identity, connection=connection)
+                piece = fetch_range(url, start, num_bytes, identity=identity, session=connection)
                 return piece.content
 
             parts = Parts(identity.num_bytes, {tail.offset: tail.content}, fetch)
@@ -199,7 +200,7 @@ class _Directory:
         except (OSError, ValueError, TypeError, KeyError, RecursionError):  # DownloadError is one
             return None
 
-    def read(self, clip: Clip, connection: Connection, progress: Progress) -> bytes:
+    def read(self, clip: Clip, connection: Session, progress: Progress) -> bytes:
         """Fetch and unpack a clip."""
         names = [name for name in clip.remote_names if name.casefold() in self._members]
         if not names:
@@ -221,7 +222,7 @@ class _Directory:
             start,
             self._end_of(info) - start,
             identity=self._identity,
-            connection=connection,
+            session=connection,
             description=f"fetching {clip.file_name}",
             progress=progress,
         )
