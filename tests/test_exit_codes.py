@@ -293,7 +293,7 @@ def test_6_a_folder_that_holds_no_model(run_i3d: RunI3D, tmp_path: Path) -> None
     process = run_i3d("classify", clip, "--model", tmp_path / "model")
     assert_failed(process, 6, "is not a TensorFlow model: it has no saved_model.pb")
     process = run_i3d("classify", clip, "--model", clip)
-    assert_failed(process, 6, "it is no tar or zip archive")
+    assert_failed(process, 6, "it is not a whole tar or zip archive")
 
 
 # 7

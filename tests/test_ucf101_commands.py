@@ -53,7 +53,7 @@ def ucf(*arguments: str | Path) -> Result:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3d.datasets.ucf101.hosts.RETRIES.backoff_factor", 0.0)
+    monkeypatch.setattr("i3d.files.session.BACKOFF_SECONDS", 0.0)
 
 
 # list

@@ -58,7 +58,7 @@ def names_in(evaluation: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3d.datasets.ucf101.hosts.RETRIES.backoff_factor", 0.0)
+    monkeypatch.setattr("i3d.files.session.BACKOFF_SECONDS", 0.0)
 
 
 def test_eval_counts_by_hand(colored_hosts: Hosts, color_model: Path) -> None:

@@ -21,7 +21,7 @@ from i3d.datasets.ucf101.fetch import MANY_CLIPS, fetch_clips
 from i3d.datasets.ucf101.hosts import MOST_FAILURES
 from i3d.errors import CacheError, ClipNotFetchedError, UsageError
 from i3d.files.cache import ucf101_dir
-from i3d.files.download.trust import Trust
+from i3d.files.trust import Trust
 from i3d.progress import NoProgress
 
 from ucf101_hosts import (
@@ -82,7 +82,7 @@ def sentence(fetched: FetchedClip) -> str:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Attempts follow each other at once; and nothing unfinished is left behind by any test."""
-    monkeypatch.setattr("i3d.datasets.ucf101.hosts.RETRIES.backoff_factor", 0.0)
+    monkeypatch.setattr("i3d.files.session.BACKOFF_SECONDS", 0.0)
     yield
     for folder in (clips_dir(), ucf101_dir()):
         hidden = [path.name for path in folder.glob(".*")] if folder.is_dir() else []
@@ -570,8 +570,6 @@ def test_a_file_of_certificates_that_cannot_be_used_is_told_once(
         fetch(*CRICKET)
     assert caught.value.hint == "Correct or unset REQUESTS_CA_BUNDLE."
     assert "refuses the connection" in sentence(fetch_one(trust=Trust(verify=False)))
-    monkeypatch.setenv("I3D_OFFLINE", "1")
-    assert "offline" in sentence(fetch_one())
 
 
 def test_a_host_that_is_silent_at_first_is_left_after_one_clip(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from i3d import __version__
 from i3d.errors import ExitCode, I3DError
-from i3d.files.download.attempts import shown
+from i3d.files.addresses import shown
 from i3d.report.text import encodable, printable
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from i3d.datasets.measures import ClipFailure
     from i3d.datasets.ucf101.data import Clip
     from i3d.datasets.ucf101.fetch import FetchedClip
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
     from i3d.progress import Progress
 
     Command = TypeVar("Command", bound=Callable[..., Any])
@@ -114,7 +114,7 @@ def _parse_cafile(ctx: click.Context, param: click.Parameter, value: str | None)
 
 def trust_of(cafile: Path | None, *, insecure: bool) -> Trust:
     """What --cafile and --insecure ask for; --insecure warns each time."""
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
 
     if cafile is not None and insecure:
         raise UsageError("--cafile and --insecure contradict each other.", hint="Give one.")

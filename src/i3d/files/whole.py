@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from i3d.errors import CacheError, I3DError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -62,6 +64,25 @@ def private_folder(root: Path, *abandoned: str) -> Iterator[Path]:
     finally:
         in_use.release()  # before the folder goes: Windows keeps files that are open
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn the system's errors about a folder that is written to into CacheError."""
+    try:
+        yield
+    except I3DError:  # some of ours are OSErrors, too
+        raise
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise CacheError(
+                f"The disk of the folder {folder} is full.",
+                hint="Make room, or choose a folder on another disk in I3D_CACHE_DIR.",
+            ) from error
+        raise CacheError(
+            f"The folder {folder} cannot be written: {error.strerror or error}.",
+            hint="Choose another one in I3D_CACHE_DIR.",
+        ) from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.files.download.attempts import shown
+from i3d.files.addresses import shown
 from i3d.models.deepmind import published
 from i3d.report.text import encodable, printable
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from i3d.datasets.ucf101.clips import clips_dir, damage, explained, find_clip, is_file
 from i3d.errors import CacheError, ClipNotFetchedError, DownloadError, TransferError
-from i3d.files.download.attempts import NETWORK_HINT
-from i3d.files.download.settings import is_offline
-from i3d.files.download.trust import SYSTEM_TRUST
+from i3d.files.addresses import NETWORK_HINT
+from i3d.files.trust import SYSTEM_TRUST
 from i3d.files.whole import private_folder
 from i3d.progress import NO_PROGRESS
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from i3d.datasets.ucf101.data import Clip
     from i3d.datasets.ucf101.hosts import Host
     from i3d.errors import I3DError
-    from i3d.files.download.trust import Trust
+    from i3d.files.trust import Trust
     from i3d.progress import Progress
 
 MEAN_CLIP_BYTES = 522_500
@@ -86,8 +85,7 @@ def fetch_clips(
 
     Raises:
         CacheError: The folder can't be written, or the disk is too full.
-        UsageError: I3D_TIMEOUT, or the address of a mirror, makes no sense; or the trusted
-            certificates can't be read, and a host needs them.
+        UsageError: I3D_TIMEOUT, the address of a mirror, or the trusted certificates make no sense.
     """
     directory = directory or clips_dir()
     here = {}
@@ -103,13 +101,11 @@ def fetch_clips(
         return
 
     from i3d.datasets.ucf101.hosts import SOURCES
+    from i3d.files.session import open_session
 
-    hosts = [host(trust) for name, host in SOURCES.items() if source in (None, name)]
-    if not is_offline() and any(host.url.lower().startswith("https:") for host in hosts):
-        trust.check()  # else each clip would say it
     with ExitStack() as stack:
-        for host in hosts:
-            stack.callback(host.close)
+        session = stack.enter_context(open_session(trust))
+        hosts = [host(session) for name, host in SOURCES.items() if source in (None, name)]
         with explained(directory):
             folder = stack.enter_context(private_folder(directory))
         _check_room(directory, len(missing))

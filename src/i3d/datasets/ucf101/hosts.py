@@ -16,7 +16,7 @@ import zlib
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from remotezip import (
@@ -27,33 +27,27 @@ from remotezip import (
     RemoteZip,
     RemoteZipError,
 )
-from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError
-from urllib3.exceptions import HTTPError, ProtocolError
-from urllib3.util import Retry
+from urllib3.exceptions import ProtocolError
 
-from i3d import __version__
 from i3d.datasets.ucf101.clips import damage, decoding_damage, explained
 from i3d.errors import DownloadError, UsageError
-from i3d.files.download.attempts import (
+from i3d.files.addresses import (
     NETWORK_HINT,
-    AttemptError,
-    download_error,
+    check_address,
+    failure,
+    is_web_address,
     place,
+    refusal,
     size_text,
-    status_text,
 )
-from i3d.files.download.reasons import connect_seconds, explain
-from i3d.files.download.session import open_session
-from i3d.files.download.settings import is_web_address, patience_seconds, refuse_what_cannot_work
+from i3d.files.session import FAILURES, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from i3d.datasets.ucf101.data import Clip
-    from i3d.errors import DownloadFailure
-    from i3d.files.download.trust import Trust
     from i3d.progress import Progress
 
 MAX_CLIP_BYTES = 64 * 2**20
@@ -62,17 +56,6 @@ MAX_CLIP_BYTES = 64 * 2**20
 MOST_FAILURES = 8
 """A host that fails so often in a row is not asked any more. A clip that it does not have is no
 failure."""
-
-RETRIES = Retry(
-    total=4,
-    connect=0,
-    read=1,
-    backoff_factor=0.5,
-    status_forcelist=(429, 500, 502, 503, 504),
-    respect_retry_after_header=False,
-    raise_on_status=False,
-)
-"""A host that is silent is asked twice, one that is busy five times within eight seconds."""
 
 _NUM_TRIES = 3
 """How often a clip is asked for whose body breaks off."""
@@ -83,17 +66,17 @@ _AT_ONCE = ("certificate", "unreachable", "silent")
 """Kinds of failures after which a host that gave no clip yet is not asked again."""
 
 _DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, IndexError),
+    *(RemoteZipError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, IndexError),
     *(NotImplementedError, RuntimeError),  # unknown compression, a password
 )
-"""What `zipfile` raises for a zip that is damaged."""
+"""What remotezip and `zipfile` raise for a zip that is damaged."""
 
 
 class Host:
     """A place that clips come from.
 
     Args:
-        trust: Whose certificates are trusted.
+        session: What to ask it with; used by several threads.
 
     Attributes:
         url: Its address, or that of the mirror that `variable` names.
@@ -101,7 +84,7 @@ class Host:
         has_worked: Whether it gave a clip.
 
     Raises:
-        UsageError: `variable` holds no web address, or I3D_TIMEOUT no number.
+        UsageError: `variable` holds no web address.
     """
 
     name: ClassVar[str]
@@ -111,15 +94,12 @@ class Host:
     default: ClassVar[str]
     """Its own address."""
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, session: requests.Session) -> None:
         self.url = _address(self.variable, self.default)
         self.down: DownloadError | None = None
         self.has_worked = False
         self._num_failures = 0
-        self._trust = trust
-        self._patience = patience_seconds()
-        self._session = _open_session(trust)
-        self._timeout = (connect_seconds(self._patience), self._patience)
+        self._session = session
 
     @property
     def place(self) -> str:
@@ -138,7 +118,7 @@ class Host:
             DownloadError: It is not there, or what came is not a whole clip.
             CacheError: It can't be written.
         """
-        refuse_what_cannot_work(self.url)
+        check_address(self.url)
         content = self._content(clip, progress)
         with explained(target.parent):
             target.write_bytes(content)
@@ -149,10 +129,6 @@ class Host:
                 f"{self.place} gives no {clip.file_name}: what came {problem}.",
                 reason=f"what came {problem}",
             )
-
-    def close(self) -> None:
-        """Give up the connections to it."""
-        self._session.close()
 
     def worked(self) -> None:
         """Note that it gave a clip."""
@@ -172,10 +148,10 @@ class Host:
                 return self._read(clip, progress)
             except (ChunkedEncodingError, ProtocolError):  # it broke off
                 continue
-            except (AttemptError, HTTPError, OSError, RemoteZipError, *_DAMAGED) as error:
-                raise download_error(self.url, self._explain(error)) from error
-        broken = "the connection was closed before the whole clip came"
-        raise download_error(self.url, AttemptError(broken, hint=NETWORK_HINT))
+            except (*FAILURES, *_DAMAGED) as error:
+                raise self._explain(error) from error
+        reason = "the connection was closed before the whole clip came"
+        raise failure(self.url, reason, hint=NETWORK_HINT)
 
     def _read(self, clip: Clip, progress: Progress) -> bytes:
         content = io.BytesIO()
@@ -186,7 +162,7 @@ class Host:
             for chunk in chunks:
                 content.write(chunk)
                 if content.tell() > MAX_CLIP_BYTES:
-                    raise AttemptError(f"it is larger than {size_text(MAX_CLIP_BYTES)}")
+                    raise failure(self.url, f"it is larger than {size_text(MAX_CLIP_BYTES)}")
                 advance(len(chunk))
         return content.getvalue()
 
@@ -194,20 +170,17 @@ class Host:
         """Give the size of a clip, where it is known, and its content."""
         raise NotImplementedError
 
-    def _explain(self, error: Exception) -> AttemptError:
+    def _explain(self, error: Exception) -> DownloadError:
         cause = error.__context__ if isinstance(error, RemoteIOError) else error
-        if isinstance(cause, AttemptError):
+        if isinstance(cause, DownloadError):
             return cause
-        if isinstance(cause, requests.HTTPError):
-            assert cause.response is not None, "raise_for_status has one"
-            status = cause.response.status_code
-            kind: DownloadFailure = "missing" if status in (404, 410) else "other"
-            return AttemptError(f"the server answered {status_text(status)}", kind=kind)
+        if isinstance(cause, requests.HTTPError) and cause.response is not None:
+            return refusal(self.url, cause.response)
         if isinstance(cause, RangeNotSupported):
-            return AttemptError("the server cannot send a part of a file")
-        if isinstance(cause, (RemoteZipError, *_DAMAGED)) and not isinstance(cause, OSError):
-            return AttemptError("it is not a zip, or a damaged one")
-        return explain(error, self.url, self._patience, self._trust)
+            return failure(self.url, "the server cannot send a part of a file")
+        if isinstance(cause, _DAMAGED):
+            return failure(self.url, "it is not a zip, or a damaged one")
+        return explain(error, self.url)
 
 
 class IndexHost(Host):
@@ -226,11 +199,12 @@ class IndexHost(Host):
         response = requests.Response()
         for name in clip.remote_names:
             url = f"{self.url.rstrip('/')}/{name}"
-            response = self._session.get(url, stream=True, timeout=self._timeout)
+            response = self._session.get(url, stream=True)
             if response.status_code != 404:
                 break
         with response:
-            response.raise_for_status()
+            if not response.ok:
+                raise refusal(self.url, response)
             size = response.headers.get("Content-Length", "")
             yield int(size) if size.isdecimal() else None, response.iter_content(_CHUNK_BYTES)
 
@@ -246,8 +220,8 @@ class ZipHost(Host):
     variable = "I3D_UCF101_ZIP_URL"
     default = "https://storage.googleapis.com/thumos14_files/UCF101_videos.zip"
 
-    def __init__(self, trust: Trust) -> None:
-        super().__init__(trust)
+    def __init__(self, session: requests.Session) -> None:
+        super().__init__(session)
         self._lock = threading.Lock()
         self._pieces: dict[tuple[int, int | None], tuple[bytes, int]] = {}
         self._opened = threading.local()
@@ -260,7 +234,7 @@ class ZipHost(Host):
             if info is not None:
                 break
         else:
-            raise AttemptError("the zip holds no such clip", kind="missing")
+            raise failure(self.url, "the zip holds no such clip", kind="missing")
         with archive.open(info) as member:
             yield info.file_size, iter(partial(member.read, _CHUNK_BYTES), b"")
 
@@ -270,13 +244,11 @@ class ZipHost(Host):
         if archive is None:
             with self._lock:  # the others wait for the directory, or learn that there is none
                 if self.down is not None:
-                    raise AttemptError(self.down.reason, kind=self.down.kind)
+                    raise self.down
                 try:
-                    archive = _Archive(
-                        self.url, self._pieces, session=self._session, timeout=self._timeout
-                    )
+                    archive = _Archive(self.url, self._pieces, session=self._session)
                 except Exception as error:
-                    self.failed(download_error(self.url, self._explain(error)))
+                    self.failed(self._explain(error))
                     raise
             self._opened.archive = archive
         return archive
@@ -321,27 +293,6 @@ class _Fetcher(RemoteFetcher):  # type: ignore[misc]  # the same
 
 SOURCES: dict[str, type[Host]] = {host.name: host for host in (IndexHost, ZipHost)}
 """In the order in which they are tried."""
-
-
-class _Session(requests.Session):
-    """Follows redirects, but none from https to http."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        target = super().get_redirect_target(resp)
-        if target and urljoin(resp.url, target).startswith("http:") and resp.url[:6] == "https:":
-            raise AttemptError("the server redirects from https to an unprotected address")
-        return target
-
-
-def _open_session(trust: Trust) -> requests.Session:
-    """A session with our certificates that tries again where it may help."""
-    session = _Session()
-    session.headers.update({"User-Agent": f"i3d/{__version__}", "Accept-Encoding": "identity"})
-    for prefix, adapter in open_session(trust).adapters.items():
-        if isinstance(adapter, HTTPAdapter):
-            adapter.max_retries = RETRIES
-        session.mount(prefix, adapter)
-    return session
 
 
 def _address(variable: str, default: str) -> str:

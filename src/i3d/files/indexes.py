@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import platformdirs
 
-from i3d.files.download.settings import is_web_address
+from i3d.files.addresses import is_web_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
