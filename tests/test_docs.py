@@ -20,12 +20,11 @@ from i3d.cli.model import model_group
 from i3d.cli.ucf import ucf_group
 from i3d.cli.ucf_eval import DEFAULT_SAMPLE
 from i3d.datasets.accuracy import EVALUATION_SCHEMA, evaluations_as_json
+from i3d.datasets.ucf101.clips import LocalClip
 from i3d.datasets.ucf101.data import load_index
-from i3d.datasets.ucf101.host_state import MOST_FAILURES
-from i3d.datasets.ucf101.hosts import INDEX_URL, ZIP_URL
+from i3d.datasets.ucf101.hosts import MOST_FAILURES, IndexHost, ZipHost
 from i3d.datasets.ucf101.listing import LIST_SCHEMA as UCF101_LIST_SCHEMA
 from i3d.datasets.ucf101.listing import clips_as_json
-from i3d.datasets.ucf101.names import LocalClip
 from i3d.engines.base import EngineInfo
 from i3d.errors import ExitCode
 from i3d.models.catalog import CATALOG, SOURCE_NAMES, get_model
@@ -249,7 +248,7 @@ def test_every_command_on_ucf101_is_in_the_readme_with_its_options(name: str) ->
 def test_the_json_about_ucf101_has_the_fields_that_are_described_and_no_others() -> None:
     index = load_index()
     clip = index.clips[0]
-    document = json.loads(clips_as_json(index, [clip], {clip: LocalClip(Path("x.avi"), 1)}))
+    document = json.loads(clips_as_json([clip], {clip: LocalClip(Path("x.avi"), 1)}))
     described = described_in(UCF101_LIST_SCHEMA)
     assert {
         name for name in fields_of(document) if not re.search("[.](labels|splits)[.]", name)
@@ -261,8 +260,8 @@ def test_the_json_about_ucf101_has_the_fields_that_are_described_and_no_others()
 
 def test_the_page_on_ucf101_has_the_numbers_of_the_code() -> None:
     text = " ".join(UCF101.split())
-    assert f"| `index` | `{INDEX_URL}`" in text
-    assert f"| `zip` | `{ZIP_URL}`" in text
+    assert f"| `index` | `{IndexHost.default}`" in text
+    assert f"| `zip` | `{ZipHost.default}`" in text
     assert f"takes {DEFAULT_SAMPLE} clips by chance" in text
     assert {8: "eight"}[MOST_FAILURES] + " times in a row" in text
     firsts = [

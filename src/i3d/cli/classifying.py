@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from i3d.analysis.batch import Batch
 from i3d.analysis.results import Outcome
-from i3d.cli.clip_failures import show_untried
 from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.output import check_target
-from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.cli.ucf_clips import fetch_named_clips, find_clips, is_clip_name, show_untried
 from i3d.datasets.ucf101.truth import predict_with_truth
 from i3d.errors import (
     ClipNotFetchedError,

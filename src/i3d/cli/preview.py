@@ -13,7 +13,7 @@ from i3d.cli.errors import show_note, show_warnings
 from i3d.cli.options import offline_option, verbose_option
 from i3d.cli.output import written_beside
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.cli.ucf_clips import fetch_named_clips, find_clips, is_clip_name
 from i3d.cli.video_options import check_names, clip_options, clip_settings
 from i3d.errors import UsageError
 

@@ -10,7 +10,7 @@ import click
 
 from i3d.analysis.results import TimelineSettings
 from i3d.cli.terminal import progress_on_terminal
-from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.cli.ucf_clips import fetch_named_clips, find_clips, is_clip_name
 from i3d.cli.video_options import check_names, score_settings
 from i3d.engines.choose import check_precision
 from i3d.models.catalog import CATALOG

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from i3d.datasets.journal import Entry, Journal
 from i3d.datasets.measures import ClipFailure, ClipResult, Evaluation, Guess
-from i3d.datasets.settings import DEFAULT_RELATIONS, describe_settings
-from i3d.datasets.targets import find_targets
+from i3d.datasets.targets import DEFAULT_RELATIONS, describe_settings, find_targets
 from i3d.datasets.ucf101.truth import predict_with_truth
 from i3d.errors import (
     EngineError,
@@ -28,8 +26,9 @@ if TYPE_CHECKING:
 
     from i3d.analysis.classifier import Classifier
     from i3d.datasets.targets import Sample
-    from i3d.datasets.ucf101.names import Clip
-    from i3d.datasets.ucf101.run import FetchedClip
+    from i3d.datasets.ucf101.data import Clip
+    from i3d.datasets.ucf101.fetch import FetchedClip
+    from i3d.errors import I3DError
     from i3d.progress import Progress
 
 _TOP = 5
@@ -58,15 +57,13 @@ class Evaluator:
         again: Classify every clip, whatever the journal says. What is found is written to it, and
             counts from then on.
         local: Where a clip's file is if it is on this machine, else None. A clip's line in the
-            journal is only believed if that file has not changed; one without a file here is
-            believed by its name.
-        on_result: Called with each result as soon as it is there: first those from the journal.
+            journal counts if that file has not changed, or is not on this machine.
         on_failure: Called with each clip that could not be classified.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Raises:
-        UsageError: No clips, no or unknown relations, a sample of less than one, or none of the
-            clips' categories has a label that counts. Nothing has been fetched or run then.
+        UsageError: No clips, or none of their categories has a label that counts. Nothing has been
+            fetched or run then.
         UnknownNameError: There is no such recipe.
     """
 
@@ -82,15 +79,13 @@ class Evaluator:
         journal_dir: Path | None = None,
         again: bool = False,
         local: Callable[[Clip], Path | None] | None = None,
-        on_result: Callable[[ClipResult], None] | None = None,
-        on_failure: Callable[[ClipFailure], None] | None = None,
+        on_failure: Callable[[ClipFailure], None] = lambda _: None,
         progress: Progress = NO_PROGRESS,
     ) -> None:
         self._classifier = classifier
         self._fetch = fetch
         self._again = again
         self._local = local
-        self._on_result = on_result
         self._on_failure = on_failure
         self._progress = progress
         self._settings = describe_settings(classifier, recipe, relations)
@@ -101,7 +96,8 @@ class Evaluator:
             classifier.model.name,
             sample,
         )
-        self._journal = None if journal_dir is None else Journal(journal_dir, self._settings)
+        self._key = self._settings.key
+        self._journal = None if journal_dir is None else Journal(journal_dir, recipe, self._key)
         self._known: dict[str, Entry] = {}
         self._results: dict[Clip, ClipResult] = {}
         self._failures: dict[Clip, ClipFailure] = {}
@@ -146,12 +142,12 @@ class Evaluator:
                 if result is None:
                     missing.append(clip)
                 else:
-                    self._add(result)
+                    self._results[clip] = result
                     advance(1)
             if missing:
-                # A journal that can't be written is told before the first clip is fetched.
-                with nullcontext() if self._journal is None else self._journal.writing():
-                    self._evaluate(missing, advance)
+                if self._journal is not None:
+                    self._journal.append()  # tell before the first clip is fetched
+                self._evaluate(missing, advance)
         return self.evaluation
 
     def _remember(self, clip: Clip) -> ClipResult | None:
@@ -172,31 +168,24 @@ class Evaluator:
         files = iter(self._fetch(clips))
         try:
             for file in files:
-                outcome = self._outcome(file)
-                if isinstance(outcome, ClipResult):
-                    self._add(outcome)
-                else:
-                    self._failures[outcome.clip] = outcome
-                    if self._on_failure is not None:
-                        self._on_failure(outcome)
+                error: I3DError | None = file.error
+                if file.path is not None:
+                    try:
+                        self._results[file.clip] = self._classify(file.clip, file.path)
+                    except _OF_NO_CLIP:
+                        raise
+                    except (VideoError, EngineError) as problem:
+                        error = problem
+                if error is not None:
+                    self._failures[file.clip] = ClipFailure(file.clip, error)
+                    self._on_failure(self._failures[file.clip])
                 advance(1)
         finally:  # downloads that run ahead stop now, not when the exception is forgotten
             if isinstance(files, Generator):
                 files.close()
 
-    def _outcome(self, file: FetchedClip) -> ClipResult | ClipFailure:
-        """Classify a clip that was fetched, and write it down."""
-        if file.error is not None:
-            return ClipFailure(file.clip, file.error)
-        assert file.path is not None  # a fetched clip is one of the two
-        try:
-            return self._classify(file.clip, file.path)
-        except _OF_NO_CLIP:
-            raise
-        except (VideoError, EngineError) as error:
-            return ClipFailure(file.clip, error)
-
     def _classify(self, clip: Clip, path: Path) -> ClipResult:
+        """Classify a clip that was fetched, and write it down."""
         try:
             num_bytes, sha256 = path.stat().st_size, sha256_of(path)
         except OSError as error:
@@ -209,17 +198,13 @@ class Evaluator:
             return self._result(clip, known, resumed=True)
         scores = self._classifier.score(path, recipe=self._settings.recipe.name)
         prediction = predict_with_truth(scores, _TOP)
-        truth = prediction.truth
-        if truth is None or truth.category != clip.category:
-            raise VideoError(
-                f"The true label of {path} is not known: by its name it is not {clip.name}, or "
-                "no clip that i3d knows."
-            )
+        assert prediction.truth is not None, "a clip's file has its name"
         entry = Entry(
+            making=self._key,
             clip=clip.name,
             sha256=sha256,
             num_bytes=num_bytes,
-            truth=truth.labels,
+            truth=prediction.truth.labels,
             best=tuple(Guess(score.label, score.probability) for score in prediction.scores),
             warnings=prediction.warnings,
         )
@@ -239,15 +224,10 @@ class Evaluator:
             resumed=resumed,
         )
 
-    def _add(self, result: ClipResult) -> None:
-        self._results[result.clip] = result
-        if self._on_result is not None:
-            self._on_result(result)
-
 
 def _is_file_of(entry: Entry, path: Path) -> bool:
     """Tell whether a file is the one that an entry is about."""
     try:
         return path.stat().st_size == entry.num_bytes and sha256_of(path) == entry.sha256
-    except OSError:  # whoever fetches it will say what is wrong
+    except OSError:  # fetching it will tell what is wrong
         return False

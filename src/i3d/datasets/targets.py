@@ -1,23 +1,104 @@
-"""Which labels count for which clips, and which clips no label counts for."""
+"""What an evaluation is made with, which labels count in it, and for which clips."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from i3d.analysis.descriptions import describe_recipe
 from i3d.datasets.measures import LeftOut
-from i3d.datasets.settings import RELATIONS
 from i3d.datasets.ucf101.choose import sample_clips
 from i3d.datasets.ucf101.data import load_index
+from i3d.engines.base import describe_engine
 from i3d.errors import UsageError
 from i3d.models.catalog import DEFAULT_MODEL
+from i3d.video.recipes import get_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from i3d.datasets.ucf101.names import Clip
-    from i3d.datasets.ucf101.tables import KineticsLabel
+    from i3d.analysis.classifier import Classifier
+    from i3d.datasets.ucf101.data import Clip, KineticsLabel
+    from i3d.engines.base import EngineInfo
+    from i3d.models.records import ModelInfo
+    from i3d.video.info import RecipeInfo
+
+RELATIONS = ("exact", "near", "broader")
+"""How a Kinetics label may fit a category, see `i3d.analysis.results.TrueLabel`."""
+
+DEFAULT_RELATIONS = ("exact",)
+"""The relation under which a wrong answer is certainly wrong."""
+
+JOURNAL_SCHEMA = "i3d.ucf-journal/1"
+"""Goes up when a line changes its meaning, and when i3d decodes or cuts videos in another way, so
+that what older versions found is no longer what this one would find."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an evaluation was made with."""
+
+    model: ModelInfo
+    recipe: RecipeInfo
+    engine: EngineInfo
+    relations: tuple[str, ...]
+    """Which labels count, in the order of `RELATIONS`."""
+    labels_sha256: str
+    """SHA-256, in hexadecimal, of the model's labels in their order, each with a line end."""
+
+    @property
+    def key(self) -> str:
+        """SHA-256, in hexadecimal, of all that a clip's result depends on beside the clip.
+
+        The relations are not in it: results say where every label came, whether it counts or not.
+        Reasons and the model's name are not either: they change no result.
+        """
+        recipe = self.recipe
+        making = {
+            "schema": JOURNAL_SCHEMA,
+            "model": self.model.fingerprint,
+            "labels": self.labels_sha256,
+            "recipe": {
+                "name": recipe.name,
+                "fps": recipe.fps,
+                "crop": recipe.crop,
+                "size": recipe.size,
+                "input_range": [float(end) for end in recipe.input_range],
+            },
+            "engine": {
+                "name": self.engine.name,
+                "version": self.engine.version,
+                "precision": self.engine.precision,
+            },
+        }
+        return hashlib.sha256(json.dumps(making, sort_keys=True).encode()).hexdigest()
+
+
+def describe_settings(
+    classifier: Classifier, recipe_name: str, relations: Collection[str]
+) -> Settings:
+    """Say what an evaluation will be made with, before anything has run.
+
+    Args:
+        classifier: A loaded model.
+        recipe_name: Name of the preprocessing.
+        relations: Which labels count.
+
+    Raises:
+        UnknownNameError: There is no such recipe.
+    """
+    engine = classifier.predictor.engine
+    lines = "".join(f"{label}\n" for label in classifier.predictor.labels)
+    return Settings(
+        model=classifier.model,
+        recipe=describe_recipe(get_recipe(recipe_name), engine.contract),
+        engine=describe_engine(engine),
+        relations=tuple(relation for relation in RELATIONS if relation in relations),
+        labels_sha256=hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest(),
+    )
 
 
 @dataclass(frozen=True)
@@ -60,16 +141,14 @@ def find_targets(
         sample: Take only some of the clips that a label counts for; None for all of them.
 
     Raises:
-        UsageError: There are no clips, or no label counts for any of them, or the sample is to
-            have less than one.
+        UsageError: There are no clips, or no label counts for any of them.
     """
     if not clips:
         raise UsageError(
             "There is no clip to evaluate.", hint="List the clips there are with: i3d ucf list"
         )
     known = set(model_labels)
-    mapping = {category.name: category.labels for category in load_index().categories}
-    mapping = {clip.category: mapping.get(clip.category, ()) for clip in clips}
+    mapping = {clip.category: load_index().category_of(clip).labels for clip in clips}
     spoken = {
         category: tuple(label for label in labels if label.label in known)
         for category, labels in mapping.items()
