@@ -10,7 +10,7 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warnings
 from i3d.cli.model_options import model_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import offline_option, output_option, verbose_option
 from i3d.cli.output import check_target, written_beside
 from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -32,14 +32,7 @@ Examples:
 
 @click.command("annotate", epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    shell_complete=complete_files,
-    help="The new video: a file that ends in .mp4.",
-)
+@output_option("The new video: a file that ends in .mp4.")
 @timeline_options
 @click.option(
     "--top",

@@ -18,7 +18,7 @@ from i3d.video.recipes import MIN_FRAMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.pictures.shown_frames import ShownFrame
+    from i3d.pictures.preview import ShownFrame
     from i3d.video.frames import Frame
     from i3d.video.info import ClipInfo, VideoInfo
     from i3d.video.recipes import Recipe
