@@ -141,9 +141,9 @@ def find_playable(
     if choice == "none" or (choice == "link" and not linkable):
         return None
     if choice == "link":
-        from i3d.pictures.source import picture_delay_seconds
+        from i3d.pictures.sound import first_picture_seconds
 
-        return Playable(_link(Path(path), folder), None, 0.0 - picture_delay_seconds(path))
+        return Playable(_link(Path(path), folder), None, 0.0 - first_picture_seconds(path))
     limit = MAX_COPY_BYTES if choice == "auto" else None
     try:
         mp4 = _small_copy(path, clip, limit, image_fps, progress)
