@@ -557,7 +557,7 @@ def test_without_standard_error_it_decodes(behaving: Callable[[str], Path]) -> N
         timeout=60,
         check=False,
     )
-    assert shell.stdout.split()[1:] == [b"40"]
+    assert b"40" in shell.stdout.split()
 
 
 PARENT = """\

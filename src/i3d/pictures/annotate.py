@@ -110,10 +110,9 @@ def annotate(
             target_path,
             width,
             height,
-            audio_from=source,
+            source=source,
             start_seconds=start_seconds,
             end_seconds=end_seconds,
-            colours_from=source,
         ) as writer:
             num_frames = 0
             for frame in chain([first], frames):

@@ -121,7 +121,7 @@ def colours_of(path: str | os.PathLike[str]) -> Colours:
 class VideoWriter:
     """Writes a video, picture by picture, in bounded memory.
 
-        with VideoWriter("out.mp4", 640, 360, audio_from="clip.avi") as writer:
+        with VideoWriter("out.mp4", 640, 360, source="clip.avi") as writer:
             writer.write(image, 0.0)
             writer.write(image, 0.04)
             writer.finish(0.08)
@@ -133,15 +133,14 @@ class VideoWriter:
         width: Of the pictures in pixels. Where it is odd the last column is repeated, for H.264's
             colours come in blocks of 2 x 2 pixels; players show it.
         height: Of the pictures, in the same way.
-        audio_from: A video whose first sound track is kept, one that `i3d.video.reader.VideoReader`
-            has accepted. AAC and MP3 are copied as they are, everything else is encoded as AAC.
-            `sound` and `sound_problem` say what became of it.
+        source: The video whose pictures these are, as `i3d.video.reader.VideoReader` gives them
+            (but in RGB): they keep its colours, see `colours_of`, and its first sound track. AAC
+            and MP3 are copied as they are, everything else is encoded as AAC. `sound` and
+            `sound_problem` say what became of it. None for no sound, and RGB that means what it
+            says.
         start_seconds: The moment of that video that is the new video's 0, since its first picture.
         end_seconds: The moment of that video after which no sound is kept; the end of the new
             video cuts it, too.
-        colours_from: The video whose pictures these are, as `i3d.video.reader.VideoReader` gives
-            them (but in RGB): see `colours_of`. None where RGB means what it
-            says.
 
     Raises:
         OutputError: The file can't be written, or this PyAV has no encoder of H.264.
@@ -153,10 +152,9 @@ class VideoWriter:
         width: int,
         height: int,
         *,
-        audio_from: str | None = None,
+        source: str | None = None,
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
-        colours_from: str | None = None,
     ) -> None:
         if width < 1 or height < 1:
             raise ValueError(f"a picture has at least one pixel, not {width} x {height}")
@@ -164,7 +162,7 @@ class VideoWriter:
         self._path = Path(path).absolute()
         self._size = (height, width)
         self._even = np.empty((height + height % 2, width + width % 2, 3), np.uint8)
-        self._colours = TRUE_RGB if colours_from is None else colours_of(colours_from)
+        self._colours = TRUE_RGB if source is None else colours_of(source)
         self._waiting: Packet[Any] | None = None
         self._last_tick = -1
         self._last_keyframe = -1
@@ -181,10 +179,8 @@ class VideoWriter:
         try:
             with self._told():
                 self._stream = self._open_encoder()
-            if audio_from is not None:
-                self.sound, self.sound_problem = open_sound(
-                    audio_from, self._container, start_seconds
-                )
+            if source is not None:
+                self.sound, self.sound_problem = open_sound(source, self._container, start_seconds)
             with self._told():
                 self._container.start_encoding()
         except BaseException:

@@ -205,10 +205,9 @@ def _small_copy(
             target,
             width,
             height,
-            audio_from=source,
+            source=source,
             start_seconds=start,
             end_seconds=end,
-            colours_from=source,
         ) as writer:
             for number, frame in enumerate(chain([first], frames)):
                 writer.write(to_rgb(shrink(frame.image, width, height)), frame.seconds - start)

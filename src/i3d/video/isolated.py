@@ -20,7 +20,6 @@ from i3d.errors import (
 )
 from i3d.video.decoding import REENCODE_HINT
 from i3d.video.info import VideoInfo
-from i3d.video.timing import ASSUMED_FPS
 from i3d.video.worker import TICK
 
 if TYPE_CHECKING:
@@ -79,16 +78,7 @@ class DecodeProcess:
             _end(self._process)
 
     def frames(
-        self,
-        path: str | os.PathLike[str],
-        recipe: Recipe,
-        size: int,
-        *,
-        start_seconds: float = 0.0,
-        end_seconds: float | None = None,
-        fps: float | None = None,
-        max_frames: int = 0,
-        image_fps: float = ASSUMED_FPS,
+        self, path: str | os.PathLike[str], recipe: Recipe, size: int, **options: Any
     ) -> Generator[tuple[Frame, float, int], None, None]:
         """Decode a video, as `i3d.video.reader.VideoReader` and `to_clip_frame` do.
 
@@ -96,11 +86,7 @@ class DecodeProcess:
             path: A video file, an animated GIF, or a folder of images.
             recipe: How its frames are cut.
             size: Their height and width in pixels.
-            start_seconds: First moment wanted.
-            end_seconds: First moment not wanted any more; None for the end of the video.
-            fps: Thin denser videos to this rate; None for every frame.
-            max_frames: Stop after this many frames; 0 for all.
-            image_fps: Frame rate of a folder of images.
+            **options: Those of `VideoReader`.
 
         Yields:
             (size, size, 3) uint8 RGB; the frame's time in seconds; its number among the decoded
@@ -114,13 +100,6 @@ class DecodeProcess:
             DecoderNotStartedError: No process can be started.
         """
         shown = os.fspath(path)
-        options = {
-            "start_seconds": start_seconds,
-            "end_seconds": end_seconds,
-            "fps": fps,
-            "max_frames": max_frames,
-            "image_fps": image_fps,
-        }
         self.info = None
         process = self._started()
         if process is None:
