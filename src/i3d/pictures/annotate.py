@@ -7,9 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from i3d.errors import UsageError
 from i3d.pictures.lettering import Lettering
 from i3d.pictures.mp4 import VideoWriter
 from i3d.pictures.overlay import Overlay
@@ -81,8 +81,6 @@ def annotate(
         VideoTooShortError: The span holds no frame.
         OutputError: The target can't be written, or nothing encodes H.264 here.
     """
-    if top < 1:
-        raise UsageError(f"The number of labels to show must be at least 1, not {top}.")
     source = video_path if Path(video_path).is_file() else None
     expected = timeline.video.duration_seconds
     end = expected if end_seconds is None else min(end_seconds, expected)
@@ -157,6 +155,7 @@ def _fitted(image: Frame, width: int, height: int) -> Frame:
     scale = min(width / own_width, height / own_height)
     new_width, new_height = max(1, round(own_width * scale)), max(1, round(own_height * scale))
     left, top = (width - new_width) // 2, (height - new_height) // 2
-    framed = np.zeros((height, width, 3), np.uint8)
-    framed[top : top + new_height, left : left + new_width] = resize(image, new_width, new_height)
-    return framed
+    right, bottom = width - new_width - left, height - new_height - top
+    small = resize(image, new_width, new_height)
+    framed = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return np.asarray(framed, np.uint8)

@@ -156,12 +156,9 @@ class VideoWriter:
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
     ) -> None:
-        if width < 1 or height < 1:
-            raise ValueError(f"a picture has at least one pixel, not {width} x {height}")
         # An absolute path is never taken for a protocol ("concat:") or an option.
         self._path = Path(path).absolute()
         self._size = (height, width)
-        self._even = np.empty((height + height % 2, width + width % 2, 3), np.uint8)
         self._colours = TRUE_RGB if source is None else colours_of(source)
         self._waiting: Packet[Any] | None = None
         self._last_tick = -1
@@ -202,7 +199,9 @@ class VideoWriter:
         if image.shape[:2] != self._size:
             raise ValueError(f"a picture of {self._size} pixels, not {image.shape[:2]}")
         tick = max(round(seconds * TICKS), self._last_tick + 1) if self._last_tick >= 0 else 0
-        planes = to_yuv420(self._made_even(image), is_bt601=self._colours.uses_bt601)
+        height, width = self._size
+        even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        planes = to_yuv420(np.asarray(even, np.uint8), is_bt601=self._colours.uses_bt601)
         with self._told():
             picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             picture.pts = tick
@@ -277,7 +276,8 @@ class VideoWriter:
         )
 
     def _set_up(self, context: Any, name: str) -> None:
-        context.height, context.width = self._even.shape[:2]
+        height, width = self._size
+        context.height, context.width = height + height % 2, width + width % 2
         context.pix_fmt = "yuv420p"
         context.time_base = Fraction(1, TICKS)
         context.framerate = Fraction(25)
@@ -290,15 +290,6 @@ class VideoWriter:
             context.options = _X264_OPTIONS
         else:
             context.bit_rate = round(context.width * context.height * 25 * _BITS_PER_PIXEL)
-
-    def _made_even(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        height, width = self._size
-        if self._even.shape == image.shape:
-            return np.ascontiguousarray(image)
-        self._even[:height, :width] = image
-        self._even[:height, width:] = image[:, -1:]
-        self._even[height:] = self._even[height - 1 : height]
-        return self._even
 
     def _mux(self, packet: Packet[Any]) -> None:
         """Write a packet when the next one is there: then its duration is known."""

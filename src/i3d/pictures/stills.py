@@ -156,8 +156,8 @@ def find_playable(
             raise  # nothing here encodes it
         raise OutputError(
             f"No copy of {path} can be made for the page: {error.strerror or error}.",
-            hint=f"Make room in the folder of temporary files{_temporary_folder()}, or leave the "
-            "copy out: --video none.",
+            hint="Make room for temporary files (their folder is TMPDIR), or leave the copy out: "
+            "--video none.",
         ) from error
     return None if mp4 is None else Playable(None, mp4, clip.start_seconds)
 
@@ -218,13 +218,6 @@ def _small_copy(
         if limit is not None and target.stat().st_size > limit:
             return None
         return target.read_bytes()
-
-
-def _temporary_folder() -> str:
-    try:
-        return f", {tempfile.gettempdir()}"
-    except OSError:  # there is none
-        return ""
 
 
 def _copy_size(image: Frame) -> tuple[int, int]:

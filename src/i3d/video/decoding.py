@@ -20,7 +20,7 @@ import numpy as np
 from i3d.errors import VideoDecodeError, VideoError, VideoNotFoundError
 from i3d.video.containers import explain_undecodable, is_cut_off_gif, is_text, mp4_seconds
 from i3d.video.frames import rotate
-from i3d.video.listing import IMAGE_SUFFIXES, natural_order
+from i3d.video.listing import IMAGE_SUFFIXES, natural_order, unreadable
 from i3d.video.timing import MAX_SANE_FPS
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def open_decoder(path: str, *, image_fps: float) -> Decoder:
             return ImageDecoder(images_in(location, path), path, image_fps)
         if not stat.S_ISREG(mode):
             raise VideoDecodeError(
-                f"{path} is {_kind_of(mode)}, not a video file.",
+                f"{path} is a pipe, a socket or a device, not a video file.",
                 hint="Write the video to a file first, then give that file.",
             )
         with location.open("rb") as file:
@@ -116,10 +116,7 @@ def open_decoder(path: str, *, image_fps: float) -> Decoder:
     except FileNotFoundError as error:
         raise _not_found(path) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise VideoDecodeError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.",
-            hint="Check its permissions and the disk that it is on.",
-        ) from error
+        raise unreadable(path, error) from error
     if not head:
         raise VideoDecodeError(
             f"{path} is empty (0 bytes).", hint="Copy or download the video again."
@@ -330,13 +327,3 @@ def _not_found(path: str) -> VideoNotFoundError:
     matches = get_close_matches(location.name.casefold(), names, n=1, cutoff=0.75)
     hint = f"Did you mean {location.parent / names[matches[0]]}?" if matches else "Check the path."
     return VideoNotFoundError(f"There is no video {path}.", hint=hint)
-
-
-def _kind_of(mode: int) -> str:
-    kinds = (
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    )
-    return next((kind for is_kind, kind in kinds if is_kind(mode)), "not a regular file")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from i3d.errors import VideoDecodeError
 from i3d.video.decoding import images_in
 from i3d.video.info import FileInfo
+from i3d.video.listing import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class NotWantedError(Exception):
-    """Nobody wants to know any more which file it is."""
+    """The checksum is not wanted any more."""
 
 
 def describe_file(
@@ -54,7 +55,7 @@ def describe_file(
     except VideoDecodeError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise _unreadable(path, error) from error
+        raise unreadable(os.fspath(path), error) from error
     if before != after:
         raise VideoDecodeError(
             f"{os.fspath(path)} was written to while it was read.",
@@ -108,10 +109,3 @@ def _date(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, 10**9)
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
-
-
-def _unreadable(path: str | os.PathLike[str], error: Exception) -> VideoDecodeError:
-    return VideoDecodeError(
-        f"{os.fspath(path)} cannot be read: {getattr(error, 'strerror', None) or error}.",
-        hint="Check its permissions and the disk that it is on.",
-    )

@@ -211,8 +211,9 @@ def _search(folder: str, wanted: _Wanted) -> list[Listed]:
                 found.append(("images", way, Listed(path)))
                 images_below = inside
     for error in errors:
-        way = str(error.filename)[len(folder) :].replace(os.sep, "/").strip("/")
-        found.append(("error", way, Listed(error.filename, _unreadable(error.filename, error))))
+        path = str(error.filename)
+        way = path[len(folder) :].replace(os.sep, "/").strip("/")
+        found.append(("error", way, Listed(path, unreadable(f"The folder {path}", error))))
     kinds = {kind for kind, _, _ in found}
     kind = "video" if "video" in kinds else "images"
     found.sort(key=lambda one: [natural_order(part) for part in one[1].split("/")])
@@ -226,9 +227,10 @@ def _is_image(path: str) -> bool:
     return path.lower().endswith(IMAGE_SUFFIXES) and os.path.isfile(path)  # noqa: PTH113  (no error)
 
 
-def _unreadable(folder: str, error: OSError) -> VideoDecodeError:
+def unreadable(what: str, error: Exception) -> VideoDecodeError:
+    """Say that a file or folder can't be read, and why."""
     return VideoDecodeError(
-        f"The folder {folder} cannot be read: {error.strerror or error}.",
+        f"{what} cannot be read: {getattr(error, 'strerror', None) or error}.",
         hint="Check its permissions and the disk that it is on.",
     )
 

@@ -155,10 +155,5 @@ def loop_indices(num_frames: int, min_frames: int) -> list[int]:
 
     Returns:
         Indices into the frames: `0 .. num_frames - 1`, again from 0 while fewer than `min_frames`.
-
-    Raises:
-        ValueError: `num_frames` is below 1.
     """
-    if num_frames < 1:
-        raise ValueError(f"a clip has at least one frame, not {num_frames}")
     return [i % num_frames for i in range(max(num_frames, min_frames))]
