@@ -142,7 +142,7 @@ def test_a_note_says_that_a_gif_is_too_slow(tmp_path):
 
     result = preview(video, "-o", tmp_path / "out.gif", "--fps", "native", "--size", "32")
 
-    assert "10 frames left out, for .gif cannot show pictures so close" in message(result)
+    assert "10 frames left out: .gif cannot show pictures so close" in message(result)
     assert "Note: 10 frames, 0.2 s," in message(result)
 
 

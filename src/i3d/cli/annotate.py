@@ -1,4 +1,4 @@
-"""`i3d annotate`: the video once more, with what happens drawn on it."""
+"""`i3d annotate`: a copy of the video with what happens drawn on it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Examples:
 
 @click.command("annotate", epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
-@output_option("The new video: a file that ends in .mp4.")
+@output_option("The new video, an .mp4 file.")
 @timeline_options
 @click.option(
     "--top",
@@ -40,13 +40,13 @@ Examples:
     default=1,
     show_default=True,
     metavar="K",
-    help="From 2 on, list the K most likely labels of each moment, too.",
+    help="From 2 on, also list the K most likely labels of each moment.",
 )
 @click.option(
     "--font",
     metavar="FILE",
     shell_complete=complete_files,
-    help="A TrueType font, for labels in other letters than those of ASCII.",
+    help="A TrueType font, for labels with other characters than ASCII.",
 )
 @model_options
 @video_options
@@ -70,7 +70,7 @@ def annotate_command(
         from i3d.pictures.annotate import annotate, check_font
 
         check_font(font)
-        # A folder that can't be written is told of before the model runs, which may take hours.
+        # Report a folder that can't be written before the model runs, which may take hours.
         with written_beside(output, [question.video]) as private:
             answer = question.answer()
             check_target(Path(output), [answer.video])  # of a clip of UCF101: known only now

@@ -50,14 +50,14 @@ Examples:
     "--every",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Show every Nth frame. Default: all; where there are more than 500, every 2nd, 4th, ... "
-    "of them, but all in an .mp4; 20 on a sheet.",
+    help="Show every Nth frame. Default: all; of more than 500, every 2nd, 4th, ..., but "
+    "all in an .mp4; 20 on a sheet.",
 )
 @click.option(
     "--size",
     type=click.IntRange(min=1, max=512),
     metavar="N",
-    help="Height and width in pixels that the model wants. Default: the recipe's, I3D's 224.",
+    help="Height and width of the frames in pixels. Default: I3D's 224.",
 )
 @clip_options
 @offline_option
@@ -123,7 +123,7 @@ def _format_of(output: str) -> PreviewFormat:
     known = ", ".join(f".{name}" for name in _FORMATS)
     raise UsageError(
         f"The output {output} ends in none of {known}.",
-        hint="Change its name, or say which one it is: --format gif.",
+        hint="Change its name, or choose the format: --format gif.",
     )
 
 
@@ -152,7 +152,7 @@ def _first_frame(video: str, fps: float | None, span: dict[str, Any]) -> Frame:
 def _tell(
     video: VideoInfo, preview: Preview, output: str, num_bytes: int, format_name: PreviewFormat
 ) -> None:
-    """Say what should be known of the preview."""
+    """Tell the user about the preview."""
     clip = preview.clip
     show_warnings(video.path, _warnings_of(video))
     if clip.num_frames_fed > clip.num_frames:
@@ -162,8 +162,8 @@ def _tell(
         )
     if preview.num_left_out:
         show_note(
-            f"{_frames(preview.num_left_out)} left out, for .{format_name} cannot show pictures so "
-            "close to each other: an .mp4 can."
+            f"{_frames(preview.num_left_out)} left out: .{format_name} cannot show pictures so "
+            "close to each other, an .mp4 can."
         )
     seconds = clip.end_seconds - clip.start_seconds
     megabytes = num_bytes / 1e6

@@ -37,26 +37,25 @@ TICKS = 90_000
 whole numbers, and whole milliseconds, too."""
 
 KEYFRAME_SECONDS = 2.0
-"""A picture that stands for itself at least so often: a click in a player's bar jumps to one."""
+"""Longest time between keyframes, which a click in a player's bar jumps to."""
 
 _ENCODERS = ("libx264", "h264_videotoolbox", "h264_mf", "libopenh264")
-"""Encoders of H.264, the first that there is. PyAV's wheels bring the first along; builds from
-conda or of a distribution may have to do with a system's own, or with none."""
+"""Encoders of H.264; the first that works is used. PyAV's wheels include libx264; builds from conda
+or a distribution may only have the system's own, or none."""
 
 _X264_OPTIONS = {
     "preset": "veryfast",
     "crf": "20",
-    # No picture waits for a later one: each is shown in the order it is stored in, and no player
-    # has to know edit lists.
+    # Pictures are stored in the order they are shown in, so that players need no edit lists.
     "bf": "0",
     "forced-idr": "1",
 }
 
 _BITS_PER_PIXEL = 0.15
-"""What the other encoders may spend, at 25 frames a second: they know no constant quality."""
+"""For the other encoders, which have no constant quality; at 25 frames a second."""
 
 _MAX_THREADS = 8
-"""Each thread of an encoder keeps pictures, of 12 MB in 4K."""
+"""Each thread of an encoder holds several pictures, 12 MB each in 4K."""
 
 
 BT709 = 1
@@ -103,7 +102,7 @@ def colours_of(path: str | os.PathLike[str]) -> Colours:
         return TRUE_RGB
     if picture is None or picture.format.is_rgb or picture.format.name == "pal8":
         return TRUE_RGB
-    # What says nothing is taken by players for BT.601 up to 576 lines (PAL), for BT.709 above;
+    # Players assume BT.601 up to 576 lines (PAL) and BT.709 above if a video does not say;
     # Motion JPEG is BT.601 (JFIF).
     is_small = picture.height <= 576 and picture.width <= 1024
     guess = SMPTE170M if is_small or codec == "mjpeg" else BT709
@@ -129,9 +128,9 @@ class VideoWriter:
     A block that ends without `finish` leaves no file.
 
     Args:
-        path: The file, MP4 whatever it is called. One that was there is overwritten.
-        width: Of the pictures in pixels. Where it is odd the last column is repeated, for H.264's
-            colours come in blocks of 2 x 2 pixels; players show it.
+        path: The file, an MP4 whatever its name. An existing one is overwritten.
+        width: Of the pictures in pixels. If it is odd, the last column is repeated, since H.264's
+            colours come in blocks of 2 x 2 pixels.
         height: Of the pictures, in the same way.
         source: The video whose pictures these are, as `i3d.video.reader.VideoReader` gives them
             (but in RGB): they keep its colours, see `colours_of`, and its first sound track. AAC
@@ -168,7 +167,7 @@ class VideoWriter:
         self.sound: Sound | None = None
         """The sound that is written along; None for none."""
         self.sound_problem: str | None = None
-        """Why the sound is not kept, as a clause; None where it is, and where there is none."""
+        """Why the sound is not kept, as a clause; None if it is, or if there is none."""
         with self._told():
             self._container = av.open(
                 str(self._path), "w", format="mp4", options={"movflags": "+faststart"}
@@ -189,8 +188,7 @@ class VideoWriter:
 
         Args:
             image: (height, width, 3) uint8 RGB, of the video's size; not kept.
-            seconds: When it is shown. Times grow; the first picture is shown from 0 on, whatever
-                its time.
+            seconds: When it is shown. Times grow. The first picture is always shown from 0 on.
 
         Raises:
             OutputError: The encoder failed, or the disk is full.
@@ -263,7 +261,7 @@ class VideoWriter:
                 trial.open()
             except av.codec.codec.UnknownCodecError:
                 continue
-            except av.FFmpegError as error:  # such as a system's own, which may want a GPU
+            except av.FFmpegError as error:  # such as a system's own without a GPU
                 problems.append(f"{name}: {error.strerror}")
                 continue
             stream: Any = self._container.add_stream(name, rate=25)
@@ -271,7 +269,7 @@ class VideoWriter:
             return stream
         raise OutputError(
             "No video can be written: this PyAV has no encoder of H.264.",
-            hint="Install the one of PyPI: pip install --force-reinstall av",
+            hint="Install the one from PyPI: pip install --force-reinstall av",
             details=tuple(problems),
         )
 
@@ -292,7 +290,7 @@ class VideoWriter:
             context.bit_rate = round(context.width * context.height * 25 * _BITS_PER_PIXEL)
 
     def _mux(self, packet: Packet[Any]) -> None:
-        """Write a packet when the next one is there: then its duration is known."""
+        """Write a packet once the next one has come: then its duration is known."""
         if self._waiting is not None:
             self._waiting.duration = (packet.pts or 0) - (self._waiting.pts or 0)
             self._container.mux(self._waiting)
@@ -300,7 +298,7 @@ class VideoWriter:
 
     def _abandon(self) -> None:
         """Close the file without making it whole, and remove it."""
-        # FFmpeg would copy all that there is once more, to put the index in front of it.
+        # Otherwise FFmpeg copies the whole file again, to put the index in front.
         with suppress(OSError):
             os.truncate(self._path, 0)
         with suppress(av.FFmpegError, OSError):
@@ -310,7 +308,7 @@ class VideoWriter:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Turn what FFmpeg or the system say into a sentence."""
+        """Turn errors of FFmpeg or the system into a sentence."""
         try:
             yield
         except OutputError:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 COPIED_CODECS = ("aac", "mp3", "mp3float")
-"""What every browser and player takes in an MP4. Chromium plays Opus and FLAC there, too, but not
-all that people send videos to does: these become AAC."""
+"""Codecs that every browser and player supports in an MP4. Chromium plays Opus and FLAC there, too,
+but other software does not: these become AAC."""
 
 _AAC_RATES = frozenset(
     {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
@@ -43,24 +43,24 @@ _BLOCK = 1024
 """Most samples of silence that are made at once."""
 
 _READ_BYTES = 2**18
-"""How much is read at once: PyAV's 32 KiB take a call of Python each."""
+"""How much is read at once. PyAV's default is 32 KiB, each with a call of Python."""
 
 _MAX_PACKETS = 500
-"""A video without a picture in so many packets gets none at all."""
+"""The search for a first picture ends after so many packets."""
 
 _LEAD_SECONDS = 0.1
-"""Packets so long before the first moment are kept, hidden: a decoder needs some to get going,
-most of all one of MP3, whose packets use bits of those before them."""
+"""Packets from so long before the start are kept, hidden: decoders need some to start with, above
+all for MP3, whose packets use bits of earlier ones."""
 
 _SLACK_SECONDS = 0.04
-"""Times that are off by less are rounded ones: containers store milliseconds, and nobody hears it
+"""Smaller errors in times come from rounding, as containers store milliseconds. They are inaudible
 (ITU-R BT.1359: sound may lead by 45 ms)."""
 
 _RESTART_SECONDS = 1.0
-"""Sound that jumps back by more has timestamps that started anew: it follows what was there."""
+"""If timestamps jump back by more, they were restarted: the sound follows what came before."""
 
 _MAX_FAILURES = 200
-"""So many packets in a row that do not decode, from the start on: the track can't be decoded."""
+"""If none of the first so many packets decodes, the track can't be decoded."""
 
 Samples = npt.NDArray[np.float32]
 """(channels, samples)"""
@@ -103,7 +103,7 @@ def first_picture_seconds(path: str | os.PathLike[str]) -> float:
 
 
 def first_picture(container: InputContainer) -> VideoFrame | None:
-    """Decode the first picture of a file; None where it has none."""
+    """Decode the first picture of a file; None if it has none."""
     if not container.streams.video:
         return None
     stream = container.streams.video[0]
@@ -181,7 +181,7 @@ def open_sound(
         except (av.FFmpegError, OSError) as error:
             return None, f"it cannot be read ({error.strerror or error})"
         if first is None:
-            return None, None  # a track without sound, as screen recorders make it
+            return None, None  # an empty track, as screen recorders write
         sound: Sound | None = None
         if _can_be_copied(container, source):
             with suppress(ValueError):  # PyAV before 16 copies no MP3
@@ -202,11 +202,13 @@ def _can_be_copied(container: InputContainer, source: Any) -> bool:
     if context.name == "aac":
         # Its settings are in the container, or in each packet (ADTS) and FFmpeg collects them.
         return bool(context.extradata) or container.format.name in ("mpegts", "aac")
-    return context.name in COPIED_CODECS and context.sample_rate >= 16000  # what MP4 has room for
+    return (
+        context.name in COPIED_CODECS and context.sample_rate >= 16000
+    )  # MP4 allows no lower rate
 
 
 def _packets(container: InputContainer, source: Any) -> Iterator[Packet[Any]]:
-    """The packets of a track, up to where the file ends or breaks off."""
+    """The packets of a track, up to the end of the file or the first damage."""
     demuxed = container.demux(source)
     while True:
         try:
@@ -218,7 +220,7 @@ def _packets(container: InputContainer, source: Any) -> Iterator[Packet[Any]]:
 
 
 def _frames(first: Packet[Any], packets: Iterator[Packet[Any]]) -> Iterator[AudioFrame]:
-    """Decode what can be decoded; none at all where nothing at the start can."""
+    """Decode what can be decoded; nothing if the start can't be."""
     stream: Any = first.stream
     failures, has_begun = 0, False
     for packet in chain([first], packets):
@@ -291,13 +293,13 @@ class _Copied(Sound):
         return packet
 
     def _take(self, packet: Packet[Any]) -> None:
-        """Write the packet before, for the last one may have to be shortened."""
+        """Write the packet before this one: the last one may have to be shortened."""
         if (packet.pts or 0) + (packet.duration or 0) <= -_LEAD_SECONDS * self._rate:
             return
         packet.stream = self._stream
         if self._waiting is not None:
             if (packet.pts or 0) <= (self._waiting.pts or 0):
-                return  # MP4 has no way back
+                return  # times in MP4 only grow
             self._target.mux(self._waiting)
         self._waiting = packet
 
@@ -305,7 +307,7 @@ class _Copied(Sound):
 class _Encoded(Sound):
     """Sound decoded and encoded as AAC, mono or stereo, each sample at its time.
 
-    What is missing is silence, so that the track starts at 0 and has no holes.
+    Gaps become silence, so that the track starts at 0 and has no holes.
     """
 
     is_copied = False
@@ -337,7 +339,7 @@ class _Encoded(Sound):
         self._position = 0
         """Samples that are in their place so far."""
         self._jumped = 0
-        """What was added to all times, in samples, since timestamps started anew."""
+        """Added to all times, in samples, after timestamps were restarted."""
 
     def write_until(self, seconds: float) -> None:
         border = math.inf if math.isinf(seconds) else round(seconds * self._rate)
@@ -366,7 +368,7 @@ class _Encoded(Sound):
         return av.AudioResampler("fltp", self._layout, self._rate)
 
     def _decode(self, frame: AudioFrame) -> None:
-        """Set `_samples` and where they belong; to none where they come too late."""
+        """Set `_samples` and where they belong; samples that come too late are dropped."""
         at = self._samples_at
         if frame.time is not None:
             wanted = round((frame.time - self._origin) * self._rate) + self._jumped

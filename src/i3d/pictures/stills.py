@@ -1,4 +1,4 @@
-"""What a page about a video shows of it: pictures along the way, and something to play."""
+"""What a page about a video shows: pictures along the timeline, and a video to play."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COPY_SIDE = 426
 """Longer side of a small copy in pixels: 426x240 for most videos."""
 
 MAX_COPY_BYTES = 3 * 2**20
-"""A copy that nobody asked for is left out where it is larger: the page stays below 5 MB."""
+"""A copy that was not asked for is left out if it is larger: the page stays below 5 MB."""
 
 _PLAYED_BY_BROWSERS = frozenset({".mp4", ".m4v", ".webm", ".mov", ".ogv"})
 """Suffixes of files that browsers play, if they know the codecs. The page finds out."""
@@ -58,7 +58,7 @@ class Playable:
     """A video that a page plays."""
 
     url: str | None
-    """Where it is, as a page beside `folder` links to it; None where `mp4` holds it."""
+    """Where it is, as a page beside `folder` links to it; None if `mp4` holds it."""
     mp4: bytes | None
     """A small copy."""
     offset_seconds: float
@@ -79,12 +79,12 @@ def take_stills(
     Args:
         path: The video.
         clip: That part.
-        count: How many; fewer where there are fewer frames.
+        count: How many; fewer if there are fewer frames.
         image_fps: Frame rate of a folder of images.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Returns:
-        The pictures, upright, as a person sees them, by their times.
+        The pictures, upright, sorted by time.
 
     Raises:
         VideoError: The video is missing or can't be decoded.
@@ -126,7 +126,7 @@ def find_playable(
             link to what browsers play, else a copy, if it is small enough for a page.
         folder: Where the page will lie.
         image_fps: Frame rate of a folder of images.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Returns:
         What it plays; None for nothing.
@@ -151,9 +151,9 @@ def find_playable(
         if isinstance(error, I3DError) and not isinstance(error, OutputError):
             raise  # the video is missing, say
         if choice == "auto":
-            return None  # the page can do without
+            return None  # the page works without
         if isinstance(error, OutputError) and not error.strerror:
-            raise  # nothing here encodes it
+            raise  # no encoder
         raise OutputError(
             f"No copy of {path} can be made for the page: {error.strerror or error}.",
             hint="Make room for temporary files (their folder is TMPDIR), or leave the copy out: "
@@ -187,7 +187,7 @@ def _link(path: Path, folder: Path) -> str:
 def _small_copy(
     path: str, clip: ClipInfo, limit: int | None, image_fps: float, progress: Progress
 ) -> bytes | None:
-    """Encode a part of a video, small; None where it gets larger than the limit, in bytes."""
+    """Encode a part of a video, small; None if it exceeds the limit, in bytes."""
     from i3d.pictures.mp4 import VideoWriter
 
     start, end = clip.start_seconds, clip.end_seconds

@@ -1,4 +1,4 @@
-"""The frames that a model sees, decoded in a thread of their own."""
+"""Decodes the frames that a model sees in a thread of their own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ClipReader:
         recipe: Which frames are used, and how they are cut; kept as an attribute.
         size: Height and width of the frames in pixels; kept as an attribute.
         start_seconds: First moment wanted.
-        end_seconds: First moment not wanted any more; None for the end of the video.
+        end_seconds: First moment not wanted; None for the end of the video.
         max_frames: Use at most this many frames (after thinning); 0 for all.
         image_fps: Frame rate of a folder of images.
         process: Decode in this process, and survive its death; None for this one.
@@ -83,7 +83,7 @@ class ClipReader:
             "image_fps": image_fps,
         }
         self.process = process
-        """Where it is decoded; None for this process."""
+        """The process that decodes; None for this one."""
         self._identify = identify
         self._source: VideoReader | DecodeProcess | None = None
         self._peeked: list[_Message] = []
@@ -143,7 +143,7 @@ class ClipReader:
 
     @property
     def video(self) -> VideoInfo:
-        """What is known of the video by now, after `wait`; complete when all frames were taken."""
+        """Facts about the video so far, after `wait`; complete when all frames were taken."""
         return cast("VideoInfo", None if self._source is None else self._source.info)
 
     def _next(self) -> _Message:

@@ -43,11 +43,11 @@ class Decoder(Protocol):
     rotation_degrees: int
     """Clockwise rotation that the container asks for, and that is applied."""
     fps_from_header: float | None
-    """What the container claims; None where it claims nothing sane."""
+    """What the container claims; None if it claims nothing sane."""
     nominal_fps: float | None
-    """The rate to take where timestamps say nothing; None where nothing is known."""
+    """The rate to use without timestamps; None if unknown."""
     num_frames_from_header: int | None
-    """What the container claims; None where it claims nothing sane."""
+    """What the container claims; None if it claims nothing sane."""
     num_frames_damaged: int
     """Frames that could not be read and were left out, so far."""
     is_cut_off: bool
@@ -60,7 +60,7 @@ class Decoder(Protocol):
         """The frame that `skip` reached.
 
         Returns:
-            (height, width, 3) uint8 BGR, upright; None where its pixels can't be had.
+            (height, width, 3) uint8 BGR, upright; None if its pixels can't be decoded.
         """
 
     def close(self) -> None:
@@ -68,13 +68,13 @@ class Decoder(Protocol):
 
 
 def ffmpeg_version() -> str | None:
-    """The version of libavcodec in this OpenCV, such as `59.37.100`; None where it has none."""
+    """The version of libavcodec in this OpenCV, such as `59.37.100`; None if it has none."""
     found = re.search(r"avcodec:\s+YES \(([\d.]+)\)", cv2.getBuildInformation())
     return None if found is None else found[1]
 
 
 def open_decoder(path: str, *, image_fps: float) -> Decoder:
-    """Open a video, or say in one sentence why not.
+    """Open a video.
 
     Args:
         path: A video file, an animated GIF, an image, or a folder of images.
@@ -295,7 +295,7 @@ def _has_image_suffix(name: str) -> bool:
 
 
 def _read_image(path: Path) -> Frame | None:
-    """Decode an image to (height, width, 3) uint8 BGR; None where it can't be read."""
+    """Decode an image to (height, width, 3) uint8 BGR; None if it can't be read."""
     try:
         data = np.fromfile(path, dtype=np.uint8)  # cv2.imread can't open every name on Windows
     except OSError:

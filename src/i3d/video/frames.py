@@ -77,7 +77,7 @@ def resize(frame: Frame, width: int, height: int) -> Frame:
 
 
 def shrink(frame: Frame, width: int, height: int) -> Frame:
-    """Resize a frame for people: where it gets smaller, a pixel is the mean of those it replaces.
+    """Resize a frame for people to look at. A smaller one has the mean of the pixels it replaces.
 
     Args:
         frame: (height, width, channels) uint8, any channel order.
@@ -165,7 +165,7 @@ def scale_pixels(frames: Frame, value_range: tuple[float, float]) -> FloatClip:
 
     Args:
         frames: (..., 3) uint8.
-        value_range: What 0 and 255 become.
+        value_range: The values that 0 and 255 are scaled to.
 
     Returns:
         The same shape, float32.
@@ -178,7 +178,7 @@ def scale_pixels(frames: Frame, value_range: tuple[float, float]) -> FloatClip:
 def _sizes_of_short_side_256(width: int, height: int, size: int) -> tuple[int, tuple[int, int]]:
     """The short side after resizing, and width and height of what is resized.
 
-    The long side of a very slim frame would be enormous: what can't be seen is cut off first.
+    What can't be seen of a very slim frame is cut off first: resized, it would be enormous.
     """
     return round(256 * size / 224), (min(width, 4 * height), min(height, 4 * width))
 

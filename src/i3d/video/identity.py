@@ -1,4 +1,4 @@
-"""Which file a video is: its checksum, its size, its date."""
+"""Identifies a video file: its checksum, its size, its date."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def describe_file(
         raise unreadable(os.fspath(path), error) from error
     if before != after:
         raise VideoDecodeError(
-            f"{os.fspath(path)} was written to while it was read.",
+            f"{os.fspath(path)} was changed while it was read.",
             hint="Run it again when the file is whole.",
         )
     return FileInfo(digest.hexdigest(), *after)
@@ -71,7 +71,7 @@ def glance(path: str | os.PathLike[str]) -> tuple[int, str] | None:
         path: A video file, or a folder of images.
 
     Returns:
-        None where there is no such thing, or it can't be looked at.
+        None if it does not exist or can't be accessed.
     """
     try:
         return _looks(path)
@@ -101,7 +101,9 @@ def _files(path: str | os.PathLike[str]) -> list[Path]:
     if stat.S_ISDIR(mode):
         return images_in(location, os.fspath(path))
     if not stat.S_ISREG(mode):  # to read a pipe may wait forever
-        raise VideoDecodeError(f"{os.fspath(path)} is no regular file.", hint="Give a video file.")
+        raise VideoDecodeError(
+            f"{os.fspath(path)} is not a regular file.", hint="Give a video file."
+        )
     return [location]
 
 

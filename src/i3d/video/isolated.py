@@ -44,7 +44,7 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; import i3d.video.worker as w; w.
 
 
 class _DiedError(Exception):
-    """Nothing comes from the process any more."""
+    """The process has ended, or sent something else than an answer."""
 
 
 class DecodeProcess:
@@ -60,7 +60,7 @@ class DecodeProcess:
 
     def __init__(self, *, timeout_seconds: float = DECODE_TIMEOUT_SECONDS) -> None:
         self.info: VideoInfo | None = None
-        """What is known of the last video by now; complete once all frames were given."""
+        """Facts about the last video so far; complete once all frames were given."""
         self._timeout_seconds = timeout_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._num_waits = 0
@@ -158,7 +158,7 @@ class DecodeProcess:
         self._num_waits += 1
         try:
             return pickle.load(cast("IO[bytes]", process.stdout))
-        except Exception as error:  # whatever a dying process sent
+        except Exception as error:  # a dying process may send anything
             raise _DiedError from error
         finally:
             self._num_waits += 1
@@ -249,6 +249,5 @@ def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
 def _not_started(reason: str) -> DecoderNotStartedError:
     return DecoderNotStartedError(
         f"A process that decodes videos cannot be started: {reason}.",
-        hint="Check the memory and the number of processes that are allowed, or classify the "
-        "videos one by one.",
+        hint="Check the limits on memory and processes, or classify the videos one by one.",
     )

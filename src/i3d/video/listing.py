@@ -1,4 +1,4 @@
-"""Folders, patterns and lists of names to the videos that they mean."""
+"""Finds the videos that folders, patterns and lists of names mean."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VIDEO_SUFFIXES = (
     *(".mpg", ".mts", ".mxf", ".nut", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm"),
     *(".wmv", ".y4m"),
 )
-"""Files in a folder that are taken for videos, whatever the case of their suffix.
+"""Suffixes of videos in folders, in any case.
 
 The usual ones of those that `ffmpeg -h demuxer=NAME` and `-h muxer=NAME` name for formats of video,
 and .divx, .qt and .rmvb, which freedesktop's shared-mime-info names. A `.ts` may be a program in
@@ -39,7 +39,7 @@ _OF_WINDOWS = frozenset({"desktop.ini", "thumbs.db"})
 """Hidden files that Windows puts into folders of pictures."""
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Files that are taken for a single picture, whatever the case of their suffix."""
+"""Suffixes of pictures, in any case."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def list_videos(
 ) -> list[Listed]:
     """Find the videos that paths mean.
 
-    A path that is no folder is passed on as it is, whatever its name. A folder is searched, with
-    all folders in it: files with one of `VIDEO_SUFFIXES` are videos; with `include`, those that it
-    matches are, and no others. Hidden files and folders (their names start with a dot) are left
-    out, links to folders are not followed. What has such a name and can't be opened, such as a
-    broken link, is in the list.
+    A path that is not a folder is passed on as it is. A folder is searched, with all folders in it:
+    files with one of `VIDEO_SUFFIXES` are videos; with `include`, those that it matches are, and no
+    others. Hidden files and folders (their names start with a dot) are left out, links to folders
+    are not followed. What has such a name and can't be opened, such as a broken link, is in the
+    list.
 
     Where no such file is found, folders of images are looked for: the folder itself, if it holds at
     least two images, which is then one video; else each topmost folder in it that holds at least
@@ -88,7 +88,7 @@ def list_videos(
     for path in paths:
         is_folder = os.path.isdir(path)  # noqa: PTH112  (pathlib takes "" for the current folder)
         for listed in _search(path, wanted) if is_folder else [Listed(path)]:
-            # pathlib leaves `..` alone: behind a link it is not the folder that it looks like.
+            # pathlib keeps `..`: after a link it is not the folder that it looks like.
             key = os.path.normcase(str(Path(listed.path))) if listed.path else ""
             found.setdefault(key, listed)
     return list(found.values())
@@ -97,7 +97,7 @@ def list_videos(
 def read_list(source: str) -> list[str]:
     """Read the names of videos from a file.
 
-    One on each line, or each ended by a NUL where there is one (`find -print0`). Empty lines are
+    One on each line, or each ended by a NUL if there is one (`find -print0`). Empty lines are
     skipped. Nothing else has a meaning: a `#` or a space may start a name. Names that are not
     absolute start from the current folder, not from that of the list.
 
@@ -138,7 +138,7 @@ def read_list(source: str) -> list[str]:
 
 
 def _names(data: bytes) -> list[str] | None:
-    """The names in a list; None where it is something else, such as a video."""
+    """The names in a list; None if it is something else, such as a video."""
     try:
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             text = data.decode("utf-16")

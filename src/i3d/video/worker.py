@@ -32,8 +32,8 @@ _TICK_SECONDS = 0.1
 def main() -> None:
     """Decode what is asked for until the process that asks is gone.
 
-    For each request, (path, size, crop, options of `VideoReader`), the answers are: what is known
-    of the video, (frame, seconds, index) of each frame, what is known then, and at last None, or
+    For each request, (path, size, crop, options of `VideoReader`), the answers are: its
+    `VideoInfo`, (frame, seconds, index) of each frame, the final `VideoInfo`, and at last None, or
     the error that ended it. The first None, before any request, means ready.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asks decides
@@ -63,13 +63,13 @@ class _Answers:
         self._sent = time.monotonic()
 
     def tick(self) -> None:
-        """Give a sign of life where there was none for a while."""
+        """Give a sign of life if nothing was sent for a while."""
         if time.monotonic() - self._sent > _TICK_SECONDS:
             self.send(TICK)
 
 
 def _listen(requests: queue.SimpleQueue[Any]) -> None:
-    """Pass requests on; end the process with its input, whatever it does then."""
+    """Pass requests on; end the process at the end of its input, even if it is busy."""
     with suppress(EOFError):
         while True:
             requests.put(pickle.load(sys.stdin.buffer))
