@@ -1062,13 +1062,13 @@ def test_a_named_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     pipe = tmp_path / "clip.avi"
     os.mkfifo(pipe)
 
-    assert "is a pipe, a socket or a device" in refusal(VideoDecodeError, pipe).message
+    assert "named pipe" in refusal(VideoDecodeError, pipe).message
 
 
 @not_on_windows
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
 def test_a_device_is_refused(device):
-    assert "is a pipe, a socket or a device" in refusal(VideoDecodeError, device).message
+    assert "a device" in refusal(VideoDecodeError, device).message
 
 
 @pytest.mark.parametrize(

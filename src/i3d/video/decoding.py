@@ -105,8 +105,9 @@ def open_decoder(path: str, *, image_fps: float) -> Decoder:
         if stat.S_ISDIR(mode):
             return ImageDecoder(images_in(location, path), path, image_fps)
         if not stat.S_ISREG(mode):
+            kind = "a named pipe" if stat.S_ISFIFO(mode) else "a socket or a device"
             raise VideoDecodeError(
-                f"{path} is a pipe, a socket or a device, not a video file.",
+                f"{path} is {kind}, not a video file.",
                 hint="Write the video to a file first, then give that file.",
             )
         with location.open("rb") as file:
