@@ -405,6 +405,7 @@ def test_progress_counts_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's peak of memory")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     for count in (60, 500):
         videos.write_video(tmp_path / f"{count}.avi", count, size=(320, 240))

@@ -285,7 +285,7 @@ main()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is enforced on Linux")
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", ["gif", "mp4"])
 def test_a_full_disk_is_a_sentence_and_the_old_preview_stays(clip, tmp_path, suffix):
     output = tmp_path / f"out.{suffix}"
     output.write_bytes(b"what was there before")
