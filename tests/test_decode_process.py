@@ -316,11 +316,11 @@ def test_a_hang_is_ended_and_the_next_video_is_decoded(
     name: str, clip: Path, behaving: Callable[[str], Path]
 ) -> None:
     path = behaving(name)
-    with closing(DecodeProcess(timeout_seconds=0.5)) as process:
+    with closing(DecodeProcess(timeout_seconds=1.5)) as process:
         error = error_of(lambda: decoded(process, path))
         assert decoded(process, clip) == expected(clip)
         assert type(error) is DecoderTimeoutError
-        assert error.message == f"Decoding {path} stood still for 0.5 seconds, and was given up."
+        assert error.message == f"Decoding {path} stood still for 1.5 seconds, and was given up."
         assert error.hint is not None
         assert "--timeout" in error.hint
 

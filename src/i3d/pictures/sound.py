@@ -342,7 +342,7 @@ class _Encoded(Sound):
         """Added to all times, in samples, after timestamps were restarted."""
 
     def write_until(self, seconds: float) -> None:
-        border = math.inf if math.isinf(seconds) else round(seconds * self._rate)
+        border = round(seconds * self._rate)
         while self._position < border:
             while not self._samples.shape[1]:
                 if self._frame is None:
@@ -351,10 +351,10 @@ class _Encoded(Sound):
                 self._frame = next(self._frames, None)
             silence = self._samples_at - self._position
             if silence > 0:
-                num = int(min(silence, border - self._position, _BLOCK))
+                num = min(silence, border - self._position, _BLOCK)
                 self._put(np.zeros((self._channels, num), np.float32))
                 continue
-            num = int(min(self._samples.shape[1], border - self._position))
+            num = min(self._samples.shape[1], border - self._position)
             self._put(self._samples[:, :num])
             self._samples = self._samples[:, num:]
             self._samples_at += num
