@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, output_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.pages import media_option, video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
@@ -38,14 +38,7 @@ Examples:
 
 @click.command("report", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("subject", metavar="VIDEO|RESULTS", shell_complete=complete_files)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    shell_complete=complete_files,
-    help="The page: a file that ends in .html, or - for standard output.",
-)
+@output_option("The page: a file that ends in .html, or - for standard output.")
 @timeline_options
 @click.option(
     "--top",
