@@ -13,8 +13,7 @@ from click.testing import CliRunner
 from i3d.cli.main import cli
 from i3d.report.pages import index_page
 from i3d.report.pages.index_page import render_index
-from i3d.report.reading import read_results
-from i3d.report.reading_rows import FoundResults, ResultRow
+from i3d.report.reading import FoundResults, ResultRow, read_results
 from i3d.report.text import printable
 from test_result_files import FOUR
 from test_result_reading import written

@@ -17,7 +17,7 @@ from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.video_options import check_names, score_settings, video_options
 from i3d.engines.choose import check_precision
 from i3d.errors import UsageError
-from i3d.report.formats import FORMATS, make_report
+from i3d.report.formats import FORMATS, RESULT_FORMATS, make_report
 
 if TYPE_CHECKING:
     from i3d.engines.base import Precision
@@ -83,7 +83,7 @@ Examples:
     metavar="S",
     help="Of several videos, give one up whose decoder stands still for S seconds.",
 )
-@result_options((*FORMATS, "parquet"))
+@result_options(RESULT_FORMATS)
 @click.option(
     "--again", is_flag=True, help="Start over, in place of going on with the results in -o."
 )
@@ -116,27 +116,24 @@ def classify_command(
     A video that can't be read does not stop the others: they are all classified, and the exit code
     is 7.
 
-    A result file in a format of lines (.jsonl, .csv, .parquet) has each video as soon as it is
-    done. Where it is there already, only what is missing is done: videos that it does not hold,
-    or that have changed.
+    A result file that ends in .jsonl has each video as soon as it is done; .csv and .parquet are
+    written when the run ends, from a journal beside them. Where the file is there already, only
+    what is missing is done: videos that it does not hold, or that have changed.
     """
     from i3d.analysis.lazy import LazyClassifier
     from i3d.analysis.scores import ScoreStore
     from i3d.cli.classifying import WantedVideos, Work, classify_into, classify_to
-    from i3d.report.result_files import FORMATS as GROWING
 
     check_names(model=model, label_file=label_file, output=output, save_scores=save_scores)
     if math.isnan(timeout_seconds):  # which click takes for a number like any other
         raise click.BadParameter("'nan' is not a number of seconds.", param_hint="--timeout")
     settings = score_settings(options)
     check_precision(engine, precision)
-    format_name = format_name or format_of(output, (*FORMATS, "parquet"))
-    growing = next((name for name in GROWING if name == format_name), None)
-    if not is_plain_file(output):
-        growing = None
-    if format_name == "parquet" and growing is None:
+    format_name = format_name or format_of(output, RESULT_FORMATS)
+    grows = FORMATS[format_name].grows and is_plain_file(output)
+    if format_name == "parquet" and not grows:
         raise UsageError("Parquet is written to a file.", hint="Name one: -o results.parquet")
-    if again and growing is None:
+    if again and not grows:
         raise UsageError(
             "--again is for result files that a run goes on with.",
             hint="Name one: -o results.jsonl, .csv or .parquet",
@@ -155,9 +152,9 @@ def classify_command(
             timeout_seconds=timeout_seconds,
             progress=progress,
         )
-        if growing is not None and output is not None:
+        if grows and output is not None:
             check_target(Path(output), wanted.names)
-            classify_into(output, growing, wanted, work, again=again)
+            classify_into(output, format_name, wanted, work, again=again)
         else:
             with Output(output, inputs=wanted.names, utf8=format_name != "table") as destination:
                 style = table_style(to_file=destination.is_file)

@@ -23,8 +23,7 @@ from i3d.errors import (
     UserInterruptError,
     VideoError,
 )
-from i3d.report.known import key_of
-from i3d.report.result_files import open_results
+from i3d.report.result_files import ResultFile, key_of
 from i3d.video.identity import describe_file, glance
 from i3d.video.listing import list_videos, read_list
 
@@ -37,8 +36,7 @@ if TYPE_CHECKING:
     from i3d.cli.output import Output
     from i3d.progress import Progress
     from i3d.report.formats import Report
-    from i3d.report.known import Known
-    from i3d.report.result_files import GrowingFormat, ResultFile
+    from i3d.report.reading import ResultRow
 
 _FINAL_FAILURES = frozenset({"VideoDecodeError", "VideoTooShortError"})
 """Errors of which a video alone is the cause, so that trying again is in vain while it is the same
@@ -206,7 +204,7 @@ def classify_to(
 
 
 def classify_into(
-    path: str, format_name: GrowingFormat, wanted: WantedVideos, work: Work, *, again: bool
+    path: str, format_name: str, wanted: WantedVideos, work: Work, *, again: bool
 ) -> None:
     """Classify those of the videos whose results are not in a file yet, and add each to it.
 
@@ -223,10 +221,7 @@ def classify_into(
     # A folder may hold the results as well, and `--include "*"` means every file in it.
     videos = [video for video in wanted.fetch(work.progress) if not _is_same(video[0], path)]
     settings = work.settings.digest(work.model, top=work.top)
-    num_scores = min(work.top, len(work.model.named.labels))
-    with open_results(
-        path, format_name, settings=settings, num_scores=num_scores, again=again
-    ) as results:
+    with ResultFile(path, format_name, settings=settings, again=again) as results:
         left, failed = _left_to_do(results, videos, work.progress)
         num_before = len(videos) - len(left)
         errors: list[I3DError] = []
@@ -295,7 +290,7 @@ def _left_to_do(
 
 
 def _of_folders(
-    known: Mapping[str, Known], videos: Sequence[tuple[str, I3DError | None]]
+    known: Mapping[str, ResultRow], videos: Sequence[tuple[str, I3DError | None]]
 ) -> list[str]:
     """Failures of folders, such as empty ones, in which there are videos now."""
     failed = [key for key, one in known.items() if not one.is_ok and one.file is None]
@@ -305,7 +300,7 @@ def _of_folders(
     return [key for key in failed if Path(key) in folders]
 
 
-def _is_done(path: str, known: Known, looks: tuple[int, str] | None, *, alone: bool) -> bool:
+def _is_done(path: str, known: ResultRow, looks: tuple[int, str] | None, *, alone: bool) -> bool:
     """Whether a result is the one that would be found now.
 
     Args:

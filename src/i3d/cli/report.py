@@ -17,6 +17,7 @@ from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.terminal import libraries_silenced
 from i3d.cli.video_options import check_names, video_options
 from i3d.errors import UsageError
+from i3d.report.formats import FORMATS, RESULT_FORMATS, suffixes_of
 
 if TYPE_CHECKING:
     from i3d.pictures.stills import MediaChoice
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 _OF_RESULTS = frozenset({"subject", "output", "verbose"})
 """Parameters that mean something for a page about results."""
 
-_RESULT_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
-"""Suffixes of files of results: no video has one of them."""
+_RESULT_SUFFIXES = suffixes_of(name for name in RESULT_FORMATS if name != "table")
+"""Endings of files of results: no video has one of them."""
 
 EPILOG = """\
 \b
@@ -78,7 +79,7 @@ def report_command(
     .parquet) it is an index of all its videos, to search and to sort.
     """
     check_names(output=output)
-    if output != "-" and Path(output).suffix.lower() not in (".html", ".htm"):
+    if output != "-" and Path(output).suffix.lower() not in FORMATS["html"].suffixes:
         raise UsageError(f"The page {output} does not end in .html.", hint="Add it to the name.")
     if Path(subject).suffix.lower() in _RESULT_SUFFIXES:
         _refuse_options(context)

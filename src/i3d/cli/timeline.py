@@ -17,9 +17,7 @@ from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced
 from i3d.cli.video_options import check_names, video_options
 from i3d.errors import I3DError, OutputError, UsageError
-from i3d.report.timeline import TIMELINE_FORMATS, render_failure, render_timeline
-
-_FORMATS = (*TIMELINE_FORMATS, "html")
+from i3d.report.formats import TIMELINE_FORMATS, render_timeline
 
 EPILOG = """\
 \b
@@ -45,7 +43,7 @@ Examples:
 )
 @model_options
 @video_options
-@result_options(_FORMATS)
+@result_options(TIMELINE_FORMATS)
 @offline_option
 @verbose_option
 def timeline_command(
@@ -59,7 +57,7 @@ def timeline_command(
     """
     check_names(output=output)
     question = TimelineQuestion(options)
-    format_name = format_name or format_of(output, _FORMATS)
+    format_name = format_name or format_of(output, TIMELINE_FORMATS)
     with Output(output, inputs=[question.video], utf8=format_name != "table") as destination:
         style = table_style(to_file=destination.is_file)
         try:
@@ -82,7 +80,9 @@ def timeline_command(
             raise
         except I3DError as error:
             if format_name == "json" and not destination.is_file:
-                destination.write(render_failure(question.video, error))
+                from i3d.report.jsons import timeline_failure_as_json
+
+                destination.write(timeline_failure_as_json(question.video, error))
             raise
         destination.write(document)
         destination.finish()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from io import StringIO
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from i3d.report.clock import clock
-from i3d.report.table import facts, percent
-from i3d.report.text import printable
+from i3d.report.table import NARROWEST, PLAIN, print_all, title
+from i3d.report.text import clock, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +17,6 @@ if TYPE_CHECKING:
 
     from i3d.analysis.results import Segment, Timeline, Track
     from i3d.report.table import TableStyle
-
-NARROWEST = 40
-"""Columns that a table takes at least."""
 
 LEVELS = "▁▂▃▄▅▆▇█"
 ASCII_LEVELS = " .:-=+*#%@"
@@ -41,45 +36,29 @@ _LABEL_WIDTH = 16
 Kinetics-400 are not longer (15 is the median)."""
 
 
-def render_table(timeline: Timeline, style: TableStyle) -> str:
+def timeline_as_table(timeline: Timeline, style: TableStyle = PLAIN) -> str:
     """The video's name, what was seen of it, the chart, the segments.
 
-    A column of the chart shows the highest score in its span of time: a second of an hour has to
-    be seen, which a mean over the 40 seconds of a column would hide.
+    A column of the chart shows the highest score in its span of time: a second of an hour must be
+    seen, which a mean over the 40 seconds of a column would hide.
 
     Args:
         timeline: The timeline.
         style: How it looks.
     """
-    from rich.console import Console
     from rich.text import Text
 
     width = max(style.width, NARROWEST)
-    stream = StringIO()
-    console = Console(
-        file=stream,
-        width=width,
-        force_terminal=style.color,
-        color_system="standard" if style.color else None,
-        legacy_windows=False,
-        highlight=False,
-        emoji=False,  # the list of them takes longer to import than a table to lay out
-    )
-    dot = " · " if style.unicode else ", "
     num_steps = len(timeline.edges_seconds) - 1
-    steps = f"{num_steps} step{'' if num_steps == 1 else 's'}"
     lines = [
-        Text(printable(timeline.video.path), style="bold"),
-        Text(dot.join([*facts(timeline), steps]), style="dim"),
-        Text(),
+        *title(timeline, style, f"{num_steps} step{'' if num_steps == 1 else 's'}"),
         *_chart(timeline, width, unicode=style.unicode),
         Text(),
         *_segments(timeline, width),
     ]
     for line in lines:
         line.rstrip()
-        console.print(line, soft_wrap=True)
-    return stream.getvalue()
+    return print_all(lines, style)
 
 
 def _chart(timeline: Timeline, width: int, *, unicode: bool) -> list[Text]:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from i3d.report.pages.documents import render_document
-from i3d.report.table import percent
-from i3d.report.text import printable
+from i3d.report.text import percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.report.reading_rows import FoundResults, ResultRow
+    from i3d.report.reading import FoundResults, ResultRow
 
 MAX_VIDEOS = 200_000
 """Videos in a page. With five labels each they make 16 MB, which Chromium opens in 1.3 s on the

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.report.clock import clock
+from i3d.report.jsons import provenance, to_json
 from i3d.report.pages.documents import data_url, render_document
-from i3d.report.provenance import provenance_as_dict
-from i3d.report.table import facts, percent, truth_text
-from i3d.report.text import printable
+from i3d.report.table import facts, truth_text
+from i3d.report.text import clock, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +127,7 @@ def render_video_page(
         ],
         truth=None if prediction.truth is None else truth_text(prediction),
         made_by=_made_by(timeline),
-        provenance=json.dumps(provenance_as_dict(timeline), indent=2, ensure_ascii=False),
+        provenance=to_json(provenance(timeline), indent=2),
     )
 
 
