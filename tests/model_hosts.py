@@ -315,7 +315,7 @@ def command_with_facts(facts: Facts) -> list[str]:
 
 _PROGRAM = """
 import json, sys
-from i3d.models.published import deepmind
+from i3d.models import deepmind
 for file, changes in json.loads(sys.argv.pop(1)).items():
     facts = deepmind._load(file)
     for key, value in changes.items():

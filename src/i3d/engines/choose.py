@@ -106,7 +106,7 @@ def engine_version(name: str) -> str:
 def _module(name: str) -> Any:
     if name not in ENGINES:
         raise unknown_name("engine", name, ("auto", *ENGINES))
-    return import_module(f"i3d.engines.choose.{name}")
+    return import_module(f"i3d.engines.{name}")
 
 
 def check_precision(name: str, precision: Precision) -> None:
