@@ -45,14 +45,14 @@ class CsvReport:
         return "" if error is None else _row_line(Row(status="error", message=error.message))
 
 
-def write_csv(file: BinaryIO, rows: Iterable[Row]) -> None:
+def write_rows(file: BinaryIO, rows: Iterable[Row]) -> None:
     """Write a header and rows."""
     file.write(CsvReport().begin().encode())
     file.writelines(_row_line(row).encode() for row in rows)
 
 
-def read_csv(file: BinaryIO) -> Iterator[Row]:
-    """Read what `write_csv` wrote.
+def read_rows(file: BinaryIO) -> Iterator[Row]:
+    """Read what `write_rows` wrote.
 
     Raises:
         ValueError: It is something else, or damaged; the message names the line.

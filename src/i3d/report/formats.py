@@ -14,10 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
 
     from i3d.analysis.results import Outcome, Timeline
     from i3d.errors import I3DError
+    from i3d.report.rows import Row
     from i3d.report.table import TableStyle
 
 
@@ -45,7 +47,9 @@ class Format:
     suffixes: tuple[str, ...]
     """Endings of its files; the first is the usual one."""
     grows: bool = False
-    """A file of it is gone on with by a later run."""
+    """A later run goes on with a file of it."""
+    rows: str | None = None
+    """The module that reads and writes files of it, where results are rows."""
     report: str | None = None
     """`module:name` of its `Report`, for the results of several videos."""
     timeline: str | None = None
@@ -56,8 +60,14 @@ FORMATS = {
     "table": Format((".txt",), report="table:TableReport", timeline="chart:timeline_as_table"),
     "json": Format((".json",), report="jsons:JsonReport", timeline="jsons:timeline_as_json"),
     "jsonl": Format((".jsonl", ".ndjson"), grows=True, report="jsons:JsonLinesReport"),
-    "csv": Format((".csv",), grows=True, report="csvs:CsvReport", timeline="csvs:timeline_as_csv"),
-    "parquet": Format((".parquet",), grows=True),
+    "csv": Format(
+        (".csv",),
+        grows=True,
+        rows="csvs",
+        report="csvs:CsvReport",
+        timeline="csvs:timeline_as_csv",
+    ),
+    "parquet": Format((".parquet",), grows=True, rows="parquet"),
     "vtt": Format((".vtt",), timeline="subtitles:timeline_as_vtt"),
     "srt": Format((".srt",), timeline="subtitles:timeline_as_srt"),
     "html": Format((".html", ".htm")),
@@ -102,6 +112,22 @@ def render_timeline(timeline: Timeline, format_name: str, style: TableStyle | No
     is_styled = format_name == "table" and style
     text: str = render(timeline, style) if is_styled else render(timeline)
     return text
+
+
+def write_rows(file: BinaryIO, format_name: str, rows: Iterable[Row]) -> None:
+    """Write rows to a file of a format that has rows."""
+    _load(f"{FORMATS[format_name].rows}:write_rows")(file, rows)
+
+
+def read_rows(file: BinaryIO, format_name: str) -> Iterator[Row]:
+    """Read the rows of a file of a format that has rows.
+
+    Raises:
+        UsageError: The package that reads it is not installed.
+        ValueError: It is something else, or damaged.
+    """
+    rows: Iterator[Row] = _load(f"{FORMATS[format_name].rows}:read_rows")(file)
+    return rows
 
 
 def _load(where: str | None) -> Any:

@@ -32,7 +32,7 @@ def check_pyarrow() -> None:
         ) from error
 
 
-def write_parquet(file: BinaryIO, rows: Iterable[Row]) -> None:
+def write_rows(file: BinaryIO, rows: Iterable[Row]) -> None:
     """Write rows as a table."""
     import msgspec
     import pyarrow as pa
@@ -44,8 +44,8 @@ def write_parquet(file: BinaryIO, rows: Iterable[Row]) -> None:
             writer.write_table(pa.Table.from_pylist(some, _schema()))
 
 
-def read_parquet(file: BinaryIO) -> Iterator[Row]:
-    """Read what `write_parquet` wrote, each page compared with its checksum.
+def read_rows(file: BinaryIO) -> Iterator[Row]:
+    """Read what `write_rows` wrote, each page compared with its checksum.
 
     Raises:
         UsageError: pyarrow is not installed.

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 
 from i3d.errors import I3DError, UsageError
-from i3d.report.csvs import read_csv
+from i3d.report.formats import read_rows
 from i3d.report.jsons import DOCUMENT_SCHEMA, RESULT_SCHEMA, to_json
-from i3d.report.parquet import read_parquet
 from i3d.report.rows import COLUMNS, Probability, Seconds
 from i3d.video.info import FileInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from i3d.report.rows import Row
 
@@ -175,20 +174,9 @@ def results_in(file: BinaryIO, shown: str) -> Iterator[ResultRow | str | None]:
             if document.error is not None:
                 yield document.error.message
         else:
-            yield from _results_of_rows(read_table(file, format_name))
+            yield from _results_of_rows(read_rows(file, format_name))
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise damaged(shown, str(error)) from error
-
-
-def read_table(file: BinaryIO, format_name: str) -> Iterator[Row]:
-    """Read the rows of a CSV or Parquet file.
-
-    Raises:
-        ValueError: It is damaged.
-    """
-    read: dict[str, Callable[[BinaryIO], Iterator[Row]]]
-    read = {"csv": read_csv, "parquet": read_parquet}
-    return read[format_name](file)
 
 
 def damaged(shown: str, why: str) -> UsageError:

@@ -20,15 +20,14 @@ import msgspec
 from i3d.errors import I3DError, OutputError, UsageError, cannot_write
 from i3d.files.whole import take_place, write_through
 from i3d.models.catalog import name_of_weights
-from i3d.report.csvs import write_csv
+from i3d.report.formats import FORMATS, read_rows, write_rows
 from i3d.report.jsons import result_as_dict, to_json
-from i3d.report.parquet import check_pyarrow, write_parquet
+from i3d.report.parquet import check_pyarrow
 from i3d.report.reading import (
     ResultRow,
     damaged,
     format_of_results,
     read_lines,
-    read_table,
     results_in,
 )
 from i3d.report.rows import rows_of
@@ -92,14 +91,14 @@ class ResultFile:
         self._size = 0
         with self._writing():
             self._path = Path(os.path.realpath(path))
-        is_journal = format_name == "jsonl"
-        self._journal = self._path if is_journal else self._beside("part")
-        self._lock = self._locked()
+            self._lock = self._locked()
+        self._journal = self._beside("part") if FORMATS[format_name].rows else self._path
         try:
-            for file in {self._path, self._journal}:
-                self._check_format(file)
-            if not again:
-                self._read()
+            with self._writing():
+                self._check_format(self._path, format_name)
+                self._check_format(self._journal, "jsonl")
+                if not again:
+                    self._read()
         except BaseException:
             self.close()
             raise
@@ -162,9 +161,8 @@ class ResultFile:
             UsageError: The old file was damaged meanwhile.
         """
         if self._journal != self._path and (self._in_journal or self._forgotten):
-            write = write_csv if self._format == "csv" else write_parquet
             with self._new(self._path) as file:
-                write(file, self._all_rows())
+                write_rows(file, self._format, self._all_rows())
             with self._writing():
                 self._journal.unlink(missing_ok=True)
         self.close()
@@ -226,24 +224,16 @@ class ResultFile:
             pass
         except OSError as error:
             if error.errno not in _NO_LOCKS:
-                raise cannot_write(self._shown, error) from error
+                raise
         return lock
 
-    def _check_format(self, path: Path) -> None:
-        """Make sure that a file is none of somebody else's."""
-        expected = "jsonl" if path == self._journal else self._format
-        try:
-            with path.open("rb") as file:
-                found = format_of_results(file)
-                is_empty = not file.read(1)
-        except FileNotFoundError:
+    def _check_format(self, path: Path, expected: str) -> None:
+        """Make sure that a file, if there is one, is not something else."""
+        if not _has_content(path):
             return
-        except OSError as error:
-            raise OutputError(
-                f"The results in {path} cannot be read: {error.strerror or error}.",
-                hint="Check its permissions and the disk that it is on, or give another file.",
-            ) from error
-        if found != expected and not is_empty:
+        with path.open("rb") as file:
+            found = format_of_results(file)
+        if found != expected:
             raise UsageError(
                 f"{path} is there already, and does not hold results of i3d as {expected}.",
                 hint="Give another file for the results, or remove this one.",
@@ -251,11 +241,11 @@ class ResultFile:
 
     def _read(self) -> None:
         """Learn what is known, and cut off a torn end of the journal."""
-        if self._path != self._journal and self._path.is_file() and self._path.stat().st_size:
+        if self._path != self._journal and _has_content(self._path):
             with self._path.open("rb") as table:
                 for found in results_in(table, self._shown):
                     self._learn(found)
-        if not self._journal.is_file():
+        if not _has_content(self._journal):
             return
         with self._journal.open("rb") as journal:
             for result, line in read_lines(journal, str(self._journal)):
@@ -263,9 +253,7 @@ class ResultFile:
                     break
                 self._in_journal.add(self._learn(result))
                 self._size += len(line)
-        if self._journal.stat().st_size > self._size:
-            with self._writing():
-                os.truncate(self._journal, self._size)
+        os.truncate(self._journal, self._size)
 
     def _learn(self, found: ResultRow | str | None) -> str:
         if not isinstance(found, ResultRow):
@@ -298,12 +286,16 @@ class ResultFile:
     def _all_rows(self) -> Iterator[Row]:
         """The rows of the old table that still count, then those of the journal."""
         gone = self._forgotten | self._in_journal
-        if self._path.is_file() and self._path.stat().st_size:
+        if _has_content(self._path):
             with self._path.open("rb") as table:
-                yield from (row for row in read_table(table, self._format) if row.video not in gone)
+                yield from (row for row in read_rows(table, self._format) if row.video not in gone)
         with suppress(FileNotFoundError), self._journal.open("rb") as journal:
             for line in journal:
                 yield from rows_of(msgspec.json.decode(line))
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _other_settings(shown: str, found: ResultRow) -> UsageError:
