@@ -58,8 +58,8 @@ def list_as_dict(states: Iterable[ModelState]) -> dict[str, Any]:
             **_of(state, "state", "problems"),
             "path": _path(state.directory),
             "num_bytes": state.num_bytes,
-            **_origin(state.record),
-            **_of(state.record, "source", "checkpoint"),
+            **_origin(state.record, state.record),
+            **_of(state.record, "checkpoint"),
             "unofficial": state.unofficial,
         }
         for state in states
@@ -123,18 +123,19 @@ def info_as_dict(
         "schema": INFO_SCHEMA,
         "i3d_version": __version__,
         "name": shown(name),
+        **_of(spec, "summary"),
         "path": _path(None if local is None else local.directory),
         "problems": problems,
-        **_of(local, "source"),
-        **_origin(None if local is None else local.record),
+        **_origin(None if local is None else local.record, local),
         "weights": None if weights is None else weights.fingerprint,
         **_of(found, "checkpoint"),
         "unofficial": found is not None and found.is_unofficial,
         **_of(weights, "num_parameters"),
-        **_of(graph, "num_labels", "input_range", "input_range_reason"),
-        **_of(graph, "receptive_field", "stride"),
-        **_of(spec, "summary", "label_list", "licence", "citation", "homepage"),
+        **_of(graph, "num_labels"),
+        **_of(spec, "label_list"),
+        **_of(graph, "input_range", "input_range_reason", "receptive_field", "stride"),
         "sources": [{"name": source.name, "url": shown(source.url)} for source in sources],
+        **_of(spec, "licence", "citation", "homepage"),
     }
 
 
@@ -143,9 +144,9 @@ def _of(value: object, *names: str) -> dict[str, Any]:
     return {name: None if value is None else getattr(value, name) for name in names}
 
 
-def _origin(record: ModelRecord | None) -> dict[str, Any]:
+def _origin(record: ModelRecord | None, found: LocalModel | ModelRecord | None) -> dict[str, Any]:
     location = None if record is None else shown(record.location)
-    return {"location": location, **_of(record, "installed_at")}
+    return {**_of(found, "source"), "location": location, **_of(record, "installed_at")}
 
 
 def _path(directory: Path | None) -> str | None:
@@ -310,8 +311,9 @@ def verification_as_dict(result: Verification) -> dict[str, Any]:
         **_of(result, "graph", "engine"),
         "known_answers": answers
         and {
-            **_of(answers, "agrees", "input_range"),
+            "agrees": answers.agrees,
             "largest_difference": answers.worst.difference,
+            "input_range": answers.input_range,
             "distances": answers.rows,
         },
         "sample": sample

@@ -7,12 +7,12 @@ import os
 import re
 from collections import Counter
 from functools import lru_cache
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from i3d.report.pages.documents import render_document
-from i3d.report.text import percent, printable
+from i3d.report.text import encodable, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,6 @@ NUM_FIRST_LABELS = 12
 _MICRO = 1_000_000
 """Probabilities are whole numbers of millionths: a page shows tenths of a percent."""
 
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\[^\\]+\\[^\\]+\\")
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 """How results write a byte of a name that is not UTF-8, see `i3d.report.text.encodable`."""
 
@@ -129,10 +128,8 @@ class _Data:
                 for value in (_number(self.labels, label), _millionths(probability))
             ]
         )
-        start, end = row.start_seconds, row.end_seconds
-        has_span = start is not None and end is not None and end >= start
-        # mypy does not see that both are numbers then.
-        self._tenths.append(round(10 * (end - start)) if has_span else None)  # type: ignore[operator]
+        start, end = row.start_seconds or 0, row.end_seconds
+        self._tenths.append(None if end is None or end < start else round(10 * (end - start)))
         if start:
             self._starts[number] = round(start, 1)
         self._model_of.append(-1 if row.model is None else _number(self._models, row.model))
@@ -180,13 +177,9 @@ def _short(text: str) -> str:
     return shown if len(text) <= MAX_TEXT else f"{shown}..."
 
 
-def _is_windows(path: str) -> bool:
-    return os.name == "nt" or _WINDOWS_PATH.match(path) is not None
-
-
 def _parted(path: str) -> tuple[str, str]:
     """The folder of a path, with its last slash, and the name in it."""
-    slashes = "/\\" if _is_windows(path) else "/"
+    slashes = "/\\" if os.name == "nt" else "/"
     at = max(path.rstrip(slashes).rfind(slash) for slash in slashes) + 1
     return path[:at], path[at:]
 
@@ -198,13 +191,8 @@ def _is_plain(path: str) -> bool:
 
 def _for_list(path: str) -> str | None:
     """The path itself, for a list of names; None where none can hold it."""
-    if "\n" in path or "\r" in path or "\0" in path or _ESCAPED_BYTE.search(path):
-        return None
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return None
-    return path
+    is_text = encodable(path) == path and not _ESCAPED_BYTE.search(path)
+    return path if is_text and not {"\n", "\r", "\0"} & set(path) else None
 
 
 def _with_bytes(path: str) -> str:
@@ -222,42 +210,33 @@ def _quoted(path: str) -> str:
     path = path.replace("\\", "/") if os.name == "nt" else _with_bytes(path)
     try:
         return quote(path.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError:  # a lone surrogate that is no byte: no system has such a name
+    except UnicodeEncodeError:  # a surrogate that stands for no byte: no file has such a name
         return quote(path.encode("utf-8", "replace"))
 
 
 def _folder_url(text: str, page_folder: Path | None) -> str:
     """The address of a folder, as seen from the page; it ends with a slash."""
-    if os.name != "nt" and _is_windows(text):
-        return _absolute_url(PureWindowsPath(text))
     try:
-        real = os.path.realpath(_with_bytes(text) or ".")
-        if page_folder is None:
-            return _absolute_url(Path(real))
+        real = Path(os.path.realpath(_with_bytes(text) or "."))
+        absolute = real.as_uri().rstrip("/") + "/"
+    except ValueError:  # no file has such a name
+        return "./"
+    if page_folder is None:
+        return absolute
+    try:
         relative = os.path.relpath(real, os.path.realpath(page_folder))
-    except ValueError:
-        if "\0" in text:  # no system has such a name
-            return "./"
-        return _absolute_url(Path(real))  # another drive
+    except ValueError:  # another drive of Windows
+        return absolute
     # With a dot before it, a name with a colon is not taken for a scheme.
     return "./" if relative == "." else f"./{_quoted(relative)}/"
 
 
-def _absolute_url(folder: PurePath) -> str:
-    path = folder.as_posix().rstrip("/")
-    drive = path[:2] if re.match("[A-Za-z]:", path) else ""
-    if path.startswith("//"):  # a share of Windows: //server/folder
-        return f"file:{_quoted(path)}/"
-    return f"file://{'/' if drive else ''}{drive}{_quoted(path[len(drive) :])}/"
-
-
 def _verdict(num_videos: int, num_ok: int) -> str:
-    videos = "1 video" if num_videos == 1 else f"{num_videos:,} videos"
-    if num_ok == num_videos:
-        return f"{videos}, {'classified' if num_videos == 1 else 'all of them classified'}."
-    if not num_ok:
-        return f"{videos}, {'failed' if num_videos == 1 else 'all of them failed'}."
-    return f"{videos}: {num_ok:,} classified, {num_videos - num_ok:,} failed."
+    if num_videos == 1:
+        return f"1 video, {'classified' if num_ok else 'failed'}."
+    if num_ok in (0, num_videos):
+        return f"{num_videos:,} videos, all of them {'classified' if num_ok else 'failed'}."
+    return f"{num_videos:,} videos: {num_ok:,} classified, {num_videos - num_ok:,} failed."
 
 
 def _facts(models: Counter[str], best: Counter[str], most: int) -> list[str]:
