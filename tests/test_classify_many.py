@@ -91,7 +91,7 @@ def test_a_folder_means_all_videos_in_it_in_natural_order(folder: Path) -> None:
     ]
     assert "14 of 14 videos are in results.jsonl." in result.stderr
     assert "2 of 14 videos could not be classified." in result.stderr
-    assert "stands in results.jsonl" in result.stderr
+    assert "The reasons are in results.jsonl" in result.stderr
 
 
 def test_each_line_says_which_file_it_was_and_what_was_asked(folder: Path) -> None:

@@ -203,7 +203,7 @@ def test_an_unknown_suffix_lists_the_known_ones(clip, tmp_path, name):
 @pytest.mark.parametrize(
     ("output", "sentence"),
     [
-        ("-", "is no file"),
+        ("-", "is not a file"),
         ("nowhere/out.gif", "does not exist"),
         ("clip.gif", "one of the videos"),
         ("folder.gif", "is a folder"),

@@ -223,7 +223,7 @@ def test_a_document_that_is_cut_off_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     assert "There is no file" in refused(tmp_path / "none.jsonl")
-    assert "is a folder" in refused(tmp_path)
+    assert "cannot be read" in refused(tmp_path)
     (tmp_path / ".none.parquet.i3d-part").write_bytes(whole("jsonl", FOUR))
     assert "its run is not over" in refused(tmp_path / "none.parquet")
     assert len(read_results(tmp_path / ".none.parquet.i3d-part").rows) == 4

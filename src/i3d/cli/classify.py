@@ -27,7 +27,7 @@ EPILOG = """\
 Examples:
   i3d classify clip.avi
   i3d classify clip.avi --model camera-motion --start 2 --end 5
-  i3d classify videos/ -o results.csv         (again, to go on where it was stopped)
+  i3d classify videos/ -o results.csv         (run it again to resume)
   find /data -name "*.mp4" -print0 | i3d classify --from - -o results.jsonl
   i3d classify ucf:v_CricketShot_g04_c02
   i3d classify -- -oddly-named.mp4
@@ -42,19 +42,19 @@ Examples:
     multiple=True,
     metavar="FILE|-",
     shell_complete=complete_files,
-    help="Take more videos from a list, one a line or each ended by a NUL; - is standard input.",
+    help="Read more videos from a list, one a line or NUL-separated; - is standard input.",
 )
 @click.option(
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="Of a folder, only files that match; without it, those with a video's suffix.",
+    help="In folders, take files that match; default: those with a video's ending.",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="Of a folder, leave out files and folders that match.",
+    help="In folders, leave out files and folders that match.",
 )
 @click.option(
     "--top",
@@ -72,7 +72,7 @@ Examples:
     default=1,
     show_default=True,
     metavar="N",
-    help="Videos that are decoded ahead, each in a process of its own.",
+    help="Decode N videos ahead, each in its own process.",
 )
 @click.option(
     "--timeout",
@@ -81,11 +81,11 @@ Examples:
     default=60.0,
     show_default=True,
     metavar="S",
-    help="Of several videos, give one up whose decoder stands still for S seconds.",
+    help="With several videos, give up one that decodes no frame for S seconds.",
 )
 @result_options(RESULT_FORMATS)
 @click.option(
-    "--again", is_flag=True, help="Start over, in place of going on with the results in -o."
+    "--again", is_flag=True, help="Start over instead of resuming from the results in -o."
 )
 @offline_option
 @verbose_option
@@ -108,17 +108,16 @@ def classify_command(
     timeout_seconds: float,
     **options: Any,
 ) -> None:
-    """Say what happens in videos: the most likely labels of each.
+    """Classify videos: the most likely labels of each.
 
     A VIDEO is a file of any length, an animated GIF, a folder of numbered images, a folder of
-    videos, which is searched with all its folders, or a clip of UCF101, which is fetched where it
-    is not on this machine yet: ucf:v_CricketShot_g04_c02. The model is loaded once for all of them.
-    A video that can't be read does not stop the others: they are all classified, and the exit code
-    is 7.
+    videos, which is searched with all its folders, or a clip of UCF101, which is fetched if it is
+    not on this machine yet: ucf:v_CricketShot_g04_c02. The model is loaded once for all of them. A
+    video that can't be read does not stop the others; the exit code is 7 then.
 
-    A result file that ends in .jsonl has each video as soon as it is done; .csv and .parquet are
-    written when the run ends, from a journal beside them. Where the file is there already, only
-    what is missing is done: videos that it does not hold, or that have changed.
+    A .jsonl file has each result as soon as it is done; .csv and .parquet files are written when
+    the run ends, also after Ctrl-C. If the file exists, the run resumes: it classifies the videos
+    that are not in it yet, or that have changed.
     """
     from i3d.analysis.lazy import LazyClassifier
     from i3d.analysis.scores import ScoreStore
@@ -135,7 +134,7 @@ def classify_command(
         raise UsageError("Parquet is written to a file.", hint="Name one: -o results.parquet")
     if again and not grows:
         raise UsageError(
-            "--again is for result files that a run goes on with.",
+            "--again is for result files that a run can resume.",
             hint="Name one: -o results.jsonl, .csv or .parquet",
         )
     wanted = WantedVideos(videos, lists, include=include, exclude=exclude)

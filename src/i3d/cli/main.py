@@ -36,7 +36,7 @@ COMMANDS = {
     "classify": LazyCommand(
         "i3d.cli.classify",
         "classify_command",
-        "Say what happens in videos: the most likely labels of each.",
+        "Classify videos: the most likely labels of each.",
     ),
     "doctor": LazyCommand(
         "i3d.cli.doctor",
@@ -57,12 +57,12 @@ COMMANDS = {
     "report": LazyCommand(
         "i3d.cli.report",
         "report_command",
-        "Write a page about a video, or about many: labels, timeline, pictures, the video itself.",
+        "Write a web page about a video, or about the results of many.",
     ),
     "timeline": LazyCommand(
         "i3d.cli.timeline",
         "timeline_command",
-        "Say when what happens in a video, as segments of time.",
+        "Show what happens when in a video, as segments of time.",
     ),
     "ucf": LazyCommand(
         "i3d.cli.ucf",

@@ -74,7 +74,7 @@ def result_options(formats: Sequence[str]) -> Callable[[Command], Command]:
             "--format",
             "format_name",
             type=click.Choice(formats),
-            help="The default is by the ending of -o, else table.",
+            help="Default: by the ending of -o, else table.",
         )(command)
 
     return add

@@ -16,7 +16,6 @@ from i3d.report.formats import FORMATS, suffixes_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -97,14 +96,9 @@ class Output:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._target is not None:
-            with suppress(OSError):  # a full disk: what is left is thrown away anyway
+            with suppress(OSError):  # a full disk; the rest is thrown away anyway
                 self._stream.close()
         if self._private is not None:
             self._private.unlink(missing_ok=True)
@@ -131,16 +125,16 @@ def written_beside(path: str, inputs: Iterable[str] = ()) -> Iterator[Path]:
     from i3d.files.whole import take_place
 
     if not is_plain_file(path):
-        check_target(Path(path), inputs)  # says so of a folder
+        check_target(Path(path), inputs)  # has its own message for a folder
         raise UsageError(
-            f"The output {path} is no file.",
+            f"The output {path} is not a file.",
             hint="Pictures and videos are written to a file: give it a name.",
         )
     check_target(Path(path), inputs)
     target, private = _beside(Path(path))
     try:
         with _writing(path):
-            private.open("xb").close()  # a folder that can't be written is told before the work
+            private.open("xb").close()  # report a folder that can't be written before the work
             private.unlink()
             yield private
             take_place(private, target)
@@ -184,14 +178,14 @@ def _beside(target: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def _writing(where: str) -> Iterator[None]:
-    """Say of what can't be written where that is; other errors stay what they are."""
+    """Turn errors of writing into an `OutputError` that names the file."""
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         if isinstance(error, I3DError) and not (isinstance(error, OutputError) and error.strerror):
-            raise  # a video that is missing, say, or that nothing here can encode
+            raise  # such as a video that is missing, or can't be encoded
         raise cannot_write(where, error) from error
 
 
@@ -205,7 +199,7 @@ def _prepare_stdout(*, utf8: bool) -> None:
 
 
 def is_plain_file(path: str | None) -> bool:
-    """Whether an output is a file, or will be one: no standard output, device or pipe."""
+    """Whether an output is a file, or will be one: not standard output, a device or a pipe."""
     if path is None or path in ("-", *_STDOUT_NAMES):
         return False
     status = _status(Path(path))
@@ -213,10 +207,10 @@ def is_plain_file(path: str | None) -> bool:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What the system says of a file; None where there is none.
+    """Ask the system about a file; None if it does not exist.
 
     Raises:
-        OutputError: It does not want to say: the name is too long, or a folder can't be entered.
+        OutputError: The name is too long, or a folder can't be entered.
     """
     try:
         return path.stat()
@@ -247,7 +241,7 @@ def check_target(target: Path, inputs: Iterable[str]) -> None:
     for path in inputs:
         try:
             same = target.samefile(path)
-        except (OSError, ValueError):  # one of the two does not exist, or is no file name
+        except (OSError, ValueError):  # one of them does not exist, or can't be a file name
             same = False
         if same:
             raise UsageError(

@@ -25,8 +25,8 @@ media_option = click.option(
     type=click.Choice(["auto", "link", "embed", "none"]),
     default="auto",
     show_default=True,
-    help="What a page plays: the video where it lies (link), a small copy in the page (embed), or "
-    "nothing. auto: a link to what browsers play, else a copy of up to 3 MB.",
+    help="What the page plays: the video itself (link), a small copy in the page (embed), or "
+    "nothing. auto: a link if browsers can play the video, else a copy of up to 3 MB.",
 )
 
 
@@ -37,14 +37,14 @@ def video_page(
 
     Args:
         answer: What the model says of it.
-        output: Where the page will lie, for what it links to; None for standard output.
+        output: Where the page will be, for its links; None for standard output.
         top: How many labels to show at first.
-        media: What it plays.
+        media: What the page plays.
         image_fps: Frame rate of a folder of images.
 
     Raises:
-        VideoError: The video can't be read any more.
-        OutputError: A copy of it was asked for, and can't be made.
+        VideoError: The video can no longer be read.
+        OutputError: A copy of it was asked for and can't be made.
     """
     from i3d.datasets.ucf101.truth import predict_with_truth
     from i3d.pictures.stills import find_playable, take_stills

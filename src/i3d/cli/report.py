@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from i3d.pictures.stills import MediaChoice
 
 _OF_RESULTS = frozenset({"subject", "output", "verbose"})
-"""Parameters that mean something for a page about results."""
+"""Parameters that apply to a page about results."""
 
 _RESULT_SUFFIXES = suffixes_of(name for name in RESULT_FORMATS if name != "table")
-"""Endings of files of results: no video has one of them."""
+"""Endings of files of results; videos have others."""
 
 EPILOG = """\
 \b
@@ -72,11 +72,11 @@ def report_command(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Write a page about a video, or about many: labels, timeline, pictures, the video itself.
+    """Write a web page about a video, or about the results of many.
 
-    The page is one file that any browser shows without a network. A click in its chart goes to that
-    moment of the video. Of a file of results (of i3d classify -o results.jsonl, .json, .csv or
-    .parquet) it is an index of all its videos, to search and to sort.
+    The page is one file that any browser opens offline: labels, timeline, pictures, and the video
+    itself; a click in the chart jumps to that moment. For a file of results (from i3d classify -o
+    results.jsonl, .json, .csv or .parquet) it is an index of all videos, to search and to sort.
     """
     check_names(output=output)
     if output != "-" and Path(output).suffix.lower() not in FORMATS["html"].suffixes:
@@ -111,11 +111,11 @@ def _write_index(results: str, output: str) -> None:
 
 
 def _refuse_options(context: click.Context) -> None:
-    """Nothing that was asked for is left out without a word."""
+    """Refuse options that have no effect on a page about results."""
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name not in _OF_RESULTS:
             raise click.BadParameter(
-                "is for the page about a video, not about results.", context, parameter
+                "applies to a page about a video, not about results.", context, parameter
             )

@@ -1,4 +1,4 @@
-"""`i3d timeline`: when does what happen in this video?"""
+"""`i3d timeline`: what happens when in this video?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Examples:
     default=5,
     show_default=True,
     metavar="K",
-    help="How many labels to show at least, where --labels does not name them.",
+    help="Show at least K labels, unless --labels names them.",
 )
 @model_options
 @video_options
@@ -49,11 +49,11 @@ Examples:
 def timeline_command(
     top: int, format_name: str | None, output: str | None, verbose: bool, **options: Any
 ) -> None:
-    """Say when what happens in a video, as segments of time.
+    """Show what happens when in a video, as segments of time.
 
-    The scores of each step (0.32 s of I3D's) are smoothed, and two thresholds make segments of
-    them. Where no label is likely for long enough, nothing is said to happen. The video may be as
-    long as it likes, a folder of images, or a clip of UCF101 (ucf:NAME).
+    The scores of each step (0.32 s with I3D) are smoothed, and two thresholds turn them into
+    segments. Spans in which no label is likely for long enough stay empty. The video may be a file
+    of any length, a folder of images, or a clip of UCF101 (ucf:NAME).
     """
     check_names(output=output)
     question = TimelineQuestion(options)

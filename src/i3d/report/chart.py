@@ -26,20 +26,20 @@ _TICK_SECONDS = (
     *(60, 120, 300, 600, 900, 1800),
     *(3600, 7200, 14400, 28800, 86400),
 )
-"""Distances between two ticks that people read easily."""
+"""Distances between two ticks that are easy to read."""
 
 _MARGIN = "  "
 
 _LABEL_WIDTH = 16
-"""Columns that labels in the list of segments should have, if they need them; most labels of
-Kinetics-400 are not longer (15 is the median)."""
+"""Columns for labels in the list of segments, if they need them; most labels of Kinetics-400 fit
+(the median is 15)."""
 
 
 def timeline_as_table(timeline: Timeline, style: TableStyle = PLAIN) -> str:
-    """The video's name, what was seen of it, the chart, the segments.
+    """Show the video's name and facts, a chart, and the segments.
 
-    A column of the chart shows the highest score in its span of time: a second of an hour must be
-    seen, which a mean over the 40 seconds of a column would hide.
+    A column of the chart shows the highest score in its span of time: with a mean over the 40
+    seconds of a column, a second of an hour would disappear.
 
     Args:
         timeline: The timeline.
@@ -96,7 +96,7 @@ def _chart(timeline: Timeline, width: int, *, unicode: bool) -> list[Text]:
 
 
 def _axis(start: float, end: float, num_columns: int, *, unicode: bool) -> str:
-    """Ticks with their times, as many as there is room for."""
+    """Ticks with their times, as many as fit."""
     corner = "└" if unicode else "|"
     for distance in _TICK_SECONDS:
         if (end - start) / distance > num_columns:
@@ -111,7 +111,7 @@ def _axis(start: float, end: float, num_columns: int, *, unicode: bool) -> str:
         fits = True
         for column, label in zip(columns, labels, strict=True):
             if column + len(label) > num_columns:
-                continue  # at the very end there may be no room for one
+                continue  # no room at the very end
             fits = fits and (not line or column >= len(line) + 2)
             line = line.ljust(column) + label
         if fits and line:
@@ -120,7 +120,7 @@ def _axis(start: float, end: float, num_columns: int, *, unicode: bool) -> str:
 
 
 def _segments(timeline: Timeline, width: int) -> Text | Table:
-    """A line for each segment, or a sentence where there are none."""
+    """A line for each segment, or a sentence if there are none."""
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
@@ -140,7 +140,7 @@ def _segments(timeline: Timeline, width: int) -> Text | Table:
     ]
     head = ("start", "end", "label", "mean", "peak", "at")
     widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
-    # On a narrow terminal, rather no peak than labels of a few letters on each line.
+    # On a narrow terminal, leave out the peak rather than squeeze the labels.
     num_columns = 6
     while num_columns > 4 and (
         width - sum(widths[:num_columns]) + widths[2] - len(_MARGIN) * num_columns
@@ -164,7 +164,7 @@ def _segments(timeline: Timeline, width: int) -> Text | Table:
 
 
 def _nothing(timeline: Timeline) -> str:
-    """What to say where there is no segment."""
+    """A sentence for a timeline without segments."""
     settings, edges = timeline.settings, timeline.edges_seconds
     shortest = min(settings.min_duration_seconds, edges[-1] - edges[0])
     lasting = f" for {shortest:.1f} s" if shortest else ""
@@ -180,7 +180,7 @@ def _nothing(timeline: Timeline) -> str:
 
 
 def _shortened(text: str, width: int, *, unicode: bool) -> str:
-    """A name that is cut where it is too wide for a column of the terminal."""
+    """Cut a name that is too wide for a column of the terminal."""
     from rich.cells import cell_len, set_cell_size
 
     if cell_len(text) <= width:

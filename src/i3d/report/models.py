@@ -1,4 +1,4 @@
-"""Models, their checks, and the state of this machine, as text and as plain data."""
+"""Models and their checks, as text and as plain data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MARGIN = 16
 
 
 def list_as_text(states: Iterable[ModelState]) -> str:
-    """A line for each model: name, state, size, where from, what it says."""
+    """A line for each model: name, state, size, summary and source."""
     rows = [_list_row(state) for state in states]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "".join(
@@ -78,10 +78,10 @@ def info_as_text(
     """The contract of a model.
 
     Args:
-        name: What it is called.
-        spec: Its record in the catalogue, if it is in it.
+        name: Its name.
+        spec: Its entry in the catalogue, if it has one.
         local: Where it is, if it is on this machine.
-        graph: What its graph says, if it is on this machine.
+        graph: Facts from its graph, if it is on this machine.
         weights: Its tensors, if they can be read.
         problems: What is damaged, a clause each.
     """
@@ -182,7 +182,7 @@ def _receptive_field(graph: GraphFacts) -> str:
 
 
 def _weights_text(weights: Weights, spec: ModelSpec | None) -> str:
-    """What a model's tensors are, as a clause."""
+    """Identify a model's tensors, as a clause."""
     found, short = weights.identification, f"{weights.fingerprint[:23]}..."
     if spec is not None and spec.weights == weights.fingerprint:
         return f"those that ship with this release ({short})"
@@ -326,7 +326,7 @@ def verification_as_dict(result: Verification) -> dict[str, Any]:
 
 
 def lay_out(rows: Iterable[tuple[str, str]]) -> str:
-    """Two columns; a name that is the same as the one above is not repeated."""
+    """Lay out two columns; a name that equals the one above is not repeated."""
     lines = []
     above = None
     for name, text in rows:

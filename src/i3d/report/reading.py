@@ -105,23 +105,16 @@ def read_results(path: str | os.PathLike[str]) -> FoundResults:
                 if isinstance(found, ResultRow):
                     rows.pop(found.path, None)  # so that the order is that of the last ones
                     rows[found.path] = found
-                elif isinstance(found, str):
-                    stopped = found
                 else:
-                    is_torn = True
+                    stopped, is_torn = found or stopped, found is None
     except FileNotFoundError:
         raise _missing(Path(path), shown) from None
-    except IsADirectoryError:
-        raise UsageError(
-            f"{shown} is a folder, not a file of results.",
-            hint="Give a file that i3d classify wrote with -o.",
-        ) from None
     except I3DError:  # some of them are OSErrors, too
         raise
     except OSError as error:
         raise UsageError(
             f"The results in {shown} cannot be read: {error.strerror or error}.",
-            hint="Check its permissions and the disk that it is on.",
+            hint="Give a file that i3d classify wrote with -o, and check its permissions.",
         ) from error
     if not rows and stopped is None:
         raise UsageError(

@@ -2,7 +2,7 @@
 
 Each video is on the disk before the next begins: as a line of the file itself (JSON lines), or of a
 journal beside it, `.NAME.i3d-part`, from which CSV and Parquet are written when the run ends. A
-later run takes what is there for known, and goes on.
+later run resumes from there.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from i3d.report.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from types import TracebackType
     from typing import BinaryIO
 
     from typing_extensions import Self
@@ -71,7 +70,7 @@ class ResultFile:
 
     Raises:
         UsageError: It is a file of something else, of results with other settings, or is damaged;
-            for Parquet, pyarrow is not installed. Nothing was changed then.
+            for Parquet, pyarrow is not installed. Nothing is changed then.
         OutputError: It can't be read or written, or another process writes to it.
     """
 
@@ -104,10 +103,10 @@ class ResultFile:
             raise
 
     def forget(self, paths: Collection[str]) -> None:
-        """Take known results out, because they are to be made again.
+        """Remove known results, so that they can be made again.
 
         Args:
-            paths: Paths of videos; those that are not known don't matter.
+            paths: Paths of videos; unknown ones are ignored.
 
         Raises:
             OutputError: The file can't be written; it is as it was.
@@ -177,12 +176,7 @@ class ResultFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _beside(self, what: str) -> Path:
@@ -228,7 +222,7 @@ class ResultFile:
         return lock
 
     def _check_format(self, path: Path, expected: str) -> None:
-        """Make sure that a file, if there is one, is not something else."""
+        """Refuse a file of something else."""
         if not _has_content(path):
             return
         with path.open("rb") as file:
@@ -240,7 +234,7 @@ class ResultFile:
             )
 
     def _read(self) -> None:
-        """Learn what is known, and cut off a torn end of the journal."""
+        """Read the known results, and cut off a torn end of the journal."""
         if self._path != self._journal and _has_content(self._path):
             with self._path.open("rb") as table:
                 for found in results_in(table, self._shown):

@@ -1,4 +1,4 @@
-"""Results for people: a line about the video, then labels with a percentage and a bar."""
+"""Results for people: a line about the video, then labels with percentages and bars."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _prediction_table(prediction: Prediction, style: TableStyle) -> str:
 
 
 def title(result: Prediction | Timeline, style: TableStyle, *more: str) -> list[Text]:
-    """The lines above a table: the video's name, what was seen of it and what looked, nothing."""
+    """The lines above a table: the video's name, its facts, and an empty line."""
     from rich.text import Text
 
     dot = " · " if style.unicode else ", "
@@ -136,9 +136,9 @@ def bar(fraction: float, width: int, *, unicode: bool) -> str:
 
 
 def truth_text(prediction: Prediction) -> str:
-    """What a video is known to show, and where the model puts that."""
+    """What the video is known to show, and the rank that the model gives it."""
     truth = prediction.truth
-    assert truth is not None  # the caller looked
+    assert truth is not None  # the caller checked
     says = f"{truth.dataset} says {truth.category}"
     if not truth.labels:
         return f"{says}, and {printable(prediction.model.name)} has no label for it"
@@ -150,7 +150,7 @@ def truth_text(prediction: Prediction) -> str:
 
 
 def facts(prediction: Prediction | Timeline) -> list[str]:
-    """The line below a video's name: what was seen of it, and what looked."""
+    """The facts below a video's name: its length, frames, size, and the model."""
     video, clip = prediction.video, prediction.clip
     span = f"{clip.start_seconds:.1f} to {clip.end_seconds:.1f} of {video.duration_seconds:.1f} s"
     if clip.start_seconds == 0 and abs(clip.end_seconds - video.duration_seconds) < 0.1:

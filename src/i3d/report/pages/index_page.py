@@ -30,7 +30,7 @@ MAX_TEXT = 2_000
 """Characters of a reason or a warning in a page; more is cut off, and ends on three dots."""
 
 NUM_FIRST_LABELS = 12
-"""Labels that are shown before somebody asks for all."""
+"""Labels that are shown before a click on "all"."""
 
 _MICRO = 1_000_000
 """Probabilities are whole numbers of millionths: a page shows tenths of a percent."""
@@ -115,7 +115,7 @@ class _Data:
         shown = printable(name)
         self._names.append(shown)
         self._folder_of.append(_number(self._folders, folder))
-        if shown != name or "\\" in name or "/" in name:  # a folder may have a slash behind it
+        if shown != name or "\\" in name or "/" in name:  # a folder may end in a slash
             self._links[number] = self._url_of(folder) + _quoted(name)
         if row.error_kind == "VideoNotFoundError":
             self._links[number] = None

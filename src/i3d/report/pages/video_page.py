@@ -1,4 +1,4 @@
-"""A page about one video: what is in it, when, and how that is known."""
+"""A page about one video: what happens in it, when, and how that was found."""
 
 from __future__ import annotations
 
@@ -48,12 +48,11 @@ def render_video_page(
     """Render the page.
 
     Args:
-        prediction: What the model says of the whole.
-        timeline: What it says of each moment.
-        num_shown: How many of its tracks are shown before somebody chooses others; those of
-            segments are, in any case.
-        stills: Pictures out of the video.
-        playable: What the page plays.
+        prediction: The result for the whole video.
+        timeline: The result for each moment.
+        num_shown: Number of tracks to show at first; those of segments are always shown.
+        stills: Pictures from the video.
+        playable: What the page plays, if anything.
 
     Returns:
         The page, which ends with a line end. It needs no other file but a video that it links to.
@@ -151,7 +150,7 @@ def _merged_edges(timeline: Timeline, merged: int) -> npt.NDArray[np.float64]:
 
 
 def _verdict(prediction: Prediction, timeline: Timeline) -> str:
-    """One sentence, for those who read no further."""
+    """The result in one sentence."""
     best = prediction.scores[0]
     whole = f"Most likely of the whole: {printable(best.label)} ({percent(best.probability)})."
     count = len(timeline.segments)
@@ -206,7 +205,7 @@ def _no_video(playable: Playable | None, name: str) -> str:
 
 
 def _made_by(timeline: Timeline) -> list[tuple[str, str]]:
-    """What made the numbers, for people; all of it stands below as JSON."""
+    """How the numbers were made, for people; the page holds all of it as JSON."""
     video, clip, recipe, model = timeline.video, timeline.clip, timeline.recipe, timeline.model
     declared = video.num_frames_from_header
     fps = "every frame" if recipe.fps is None else f"at most {recipe.fps:g} frames per second"
