@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 
 from i3d.errors import I3DError, UsageError
+from i3d.models.catalog import name_of_weights
 from i3d.report.formats import read_rows
 from i3d.report.jsons import DOCUMENT_SCHEMA, RESULT_SCHEMA, to_json
 from i3d.report.rows import COLUMNS, Probability, Seconds
@@ -49,6 +50,8 @@ class ResultRow:
     """Name of the model; None where the video failed."""
     checkpoint: str | None = None
     """Which of DeepMind's checkpoints the model is; None for none, and in CSV and Parquet."""
+    unofficial: bool = False
+    """The model's weights were not published; in CSV and Parquet its name says so."""
     start_seconds: float | None = None
     """Start of the span that was classified; None where the video failed."""
     end_seconds: float | None = None
@@ -59,6 +62,13 @@ class ResultRow:
     """Which file it was, where that is known."""
     settings: str | None = None
     """SHA-256 over the settings of the run, where that is known."""
+
+    @property
+    def title(self) -> str | None:
+        """What the model is called now, with ` (unofficial)` where it is that."""
+        if self.model is None or self.unofficial:
+            return self.model and f"{self.model} (unofficial)"
+        return name_of_weights(self.model, self.checkpoint) or self.model
 
     @property
     def is_ok(self) -> bool:
@@ -234,6 +244,7 @@ class _Clip(msgspec.Struct):
 class _Model(msgspec.Struct):
     name: str
     checkpoint: str | None = None
+    unofficial: bool = False
 
 
 class _Failure(msgspec.Struct, tag_field="status", tag="error"):
@@ -274,6 +285,7 @@ def _result_row(result: _Answer | _Failure) -> ResultRow | str:
         tuple((intern(score.label), score.probability) for score in result.scores),
         model=intern(result.model.name),
         checkpoint=result.model.checkpoint,
+        unofficial=result.model.unofficial,
         start_seconds=result.clip.start_seconds,
         end_seconds=result.clip.end_seconds,
         warnings=tuple(map(intern, result.warnings)),

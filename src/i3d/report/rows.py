@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from i3d.engines.base import EngineInfo
+from i3d.models.records import ModelInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +65,7 @@ def rows_of(result: Mapping[str, Any]) -> Iterator[Row]:
             video["path"], status, message=error["message"], error_kind=error["kind"], **made_of
         )
         return
-    clip, model, truth = result["clip"], result["model"], result["truth"]
+    clip, model, truth = result["clip"], ModelInfo(**result["model"]), result["truth"]
     if truth is not None:
         made_of["true_category"] = truth["category"]
         for fitting in truth["labels"][:1]:
@@ -82,8 +83,8 @@ def rows_of(result: Mapping[str, Any]) -> Iterator[Row]:
             end_seconds=round(clip["end_seconds"], 3),
             num_frames_decoded=video["num_frames_decoded"],
             num_frames_from_header=video["num_frames_from_header"],
-            model=model["name"],
-            fingerprint=model["fingerprint"],
+            model=model.title,
+            fingerprint=model.fingerprint,
             recipe=result["recipe"]["name"],
             engine=EngineInfo(**result["engine"]).text,
             message="; ".join(result["warnings"]) or None,

@@ -57,7 +57,7 @@ def render_index(found: FoundResults, *, source: str, folder: Path | None) -> st
     num_failed = sum(row.error_message is not None for row in found.rows)
     most = max((len(row.scores) for row in rows), default=0)
     kept = max(1, min(most, MAX_SCORES // max(1, len(rows))))
-    models = Counter(row.model for row in found.rows if row.model is not None)
+    models = Counter(row.title for row in found.rows if row.title is not None)
     name = printable(PurePath(source).name or source)
     best = Counter(row.scores[0][0] for row in found.rows if row.scores)
     data = _Data(folder)
@@ -132,7 +132,7 @@ class _Data:
         self._tenths.append(None if end is None or end < start else round(10 * (end - start)))
         if start:
             self._starts[number] = round(start, 1)
-        self._model_of.append(-1 if row.model is None else _number(self._models, row.model))
+        self._model_of.append(-1 if row.title is None else _number(self._models, row.title))
         if row.error_message is not None:
             kind = _number(self._kinds, row.error_kind or "")
             self._failed[number] = (kind, _short(row.error_message))
