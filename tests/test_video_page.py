@@ -191,7 +191,7 @@ def test_where_labels_and_steps_are_too_many_each_point_is_the_highest_of_severa
     assert np.allclose(numbers(data["edges"], "<f4"), [0, 1.5, 3, 4.5, 5])
     (of_b,) = (numbers(track["scores"], "<u2") for track in data["tracks"] if track["label"] == "b")
     assert (of_b / 65535 > 0.9).tolist() == [False, False, True, False]
-    assert "Each point is the highest of 3 steps." in page
+    assert "Each point is the maximum of 3 steps." in page
 
 
 def test_no_confident_action_is_an_answer() -> None:

@@ -10,7 +10,7 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warnings
 from i3d.cli.model_options import model_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import check_target, written_beside
 from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -30,7 +30,7 @@ Examples:
 """
 
 
-@click.command("annotate", epilog=EPILOG)
+@click.command("annotate", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @click.option(
     "-o",
@@ -62,11 +62,11 @@ Examples:
 def annotate_command(
     output: str, top: int, font: str | None, verbose: bool, **options: Any
 ) -> None:
-    """Write the video with what happens drawn on it.
+    """Write a copy of the video with the labels drawn on it.
 
-    A banner says what i3d timeline says: the label of the segment, and how likely it is right now.
-    The strip at the bottom shows all segments. All frames are kept, at their times, and the sound.
-    With --start, --end or --max-frames only that part is written.
+    A banner shows the label of the segment, as in i3d timeline, and its score at that moment. The
+    strip at the bottom shows all segments. Frames keep their times, and the sound is kept. With
+    --start, --end or --max-frames, only that part is written.
     """
     check_names(output=output, font=font)
     if Path(output).suffix.lower() != ".mp4":

@@ -27,7 +27,7 @@ _model_argument = click.argument(
 
 @click.group("model")
 def model_group() -> None:
-    """Fetch, check and keep models.
+    """Download, check and manage models.
 
     `i3d classify` fetches the model that it needs by itself: these commands are for doing it
     beforehand, by hand, or with proof.

@@ -36,7 +36,7 @@ def offline_option(command: Command) -> Command:
         is_flag=True,
         expose_value=False,
         callback=_set_offline,
-        help="Never use the network (the same as I3D_OFFLINE=1).",
+        help="Never use the network (like I3D_OFFLINE=1).",
     )(command)
 
 
@@ -57,3 +57,32 @@ def format_option(command: Command) -> Command:
         show_default=True,
         help="A table for people, or JSON (its fields are in docs/json.md).",
     )(command)
+
+
+_GROUPS = {
+    "Many videos": {"--from", "--include", "--exclude", "--jobs", "--timeout"},
+    "Model": {"--model", "--label-file", "--engine", "--precision"},
+    "Video": {"--recipe", "--fps", "--input-range", "--start", "--end", "--max-frames"}
+    | {"--image-fps", "--max-memory", "--save-scores"},
+    "Transfers": {"--source", "--cafile", "--insecure"},
+    "General": {"--offline", "--verbose", "--help"},
+}
+"""Title -> the options that several commands share, in the order of the help."""
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows its own options first, then the shared ones in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options for `--help`."""
+        rows: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Options", *_GROUPS)}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                names = {*parameter.opts}
+                title = next((title for title in _GROUPS if names & _GROUPS[title]), "Options")
+                rows[title].append(record)
+        for title, records in rows.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)

@@ -10,7 +10,7 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warnings
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import written_beside
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
@@ -40,7 +40,7 @@ Examples:
 """
 
 
-@click.command("preview", epilog=EPILOG)
+@click.command("preview", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @click.option(
     "-o",
@@ -82,7 +82,7 @@ def preview_command(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Write exactly what the model sees of a video, as a GIF or a sheet of pictures.
+    """Write exactly what the model sees, as an animation or a sheet of pictures.
 
     The frames are those that are fed to a model with the same options: thinned, turned, cut and
     resized, each shown as long as in the video. No model is needed. The video may be a folder of

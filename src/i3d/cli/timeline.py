@@ -9,7 +9,7 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_warnings
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.pages import video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
@@ -30,7 +30,7 @@ Examples:
 """
 
 
-@click.command("timeline", epilog=EPILOG)
+@click.command("timeline", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @timeline_options
 @click.option(
@@ -39,7 +39,7 @@ Examples:
     default=5,
     show_default=True,
     metavar="K",
-    help="Show at least K labels, unless --labels names them.",
+    help="How many labels to show at least, unless --labels names them.",
 )
 @model_options
 @video_options
@@ -49,11 +49,10 @@ Examples:
 def timeline_command(
     top: int, format_name: str | None, output: str | None, verbose: bool, **options: Any
 ) -> None:
-    """Show what happens when in a video, as segments of time.
+    """Show what happens when in a video.
 
-    The scores of each step (0.32 s with I3D) are smoothed, and two thresholds turn them into
-    segments. Spans in which no label is likely for long enough stay empty. The video may be a file
-    of any length, a folder of images, or a clip of UCF101 (ucf:NAME).
+    The scores of each step (0.32 s for I3D) are smoothed, and two thresholds turn them into
+    segments. VIDEO is a file of any length, a folder of images, or a clip of UCF101 (ucf:NAME).
     """
     check_names(output=output)
     question = TimelineQuestion(options)

@@ -36,7 +36,7 @@ _FORMATS = ("table", "names", "json", "csv")
     },
 )
 def ucf_group() -> None:
-    """Browse UCF101, fetch its clips, measure a model on them.
+    """List and download UCF101's clips, measure a model on them.
 
     UCF101 is a data set of 13,320 clips of 101 human actions, from YouTube. The list of them ships
     with i3d; the clips are fetched from the University of Central Florida, or from a copy.

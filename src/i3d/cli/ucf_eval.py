@@ -11,7 +11,7 @@ import click
 from i3d.cli.clip_failures import ClipFailures
 from i3d.cli.completion import complete_clips
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -46,7 +46,7 @@ Examples:
 """
 
 
-@click.command("eval", epilog=EPILOG)
+@click.command("eval", cls=GroupedCommand, epilog=EPILOG)
 @click.argument(
     "terms", nargs=-1, metavar="[CLIP|CATEGORY|PATTERN]...", shell_complete=complete_clips
 )
