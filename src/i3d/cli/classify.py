@@ -10,7 +10,7 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, top_option, verbose_option
 from i3d.cli.output import Output, check_target, format_of, is_plain_file
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -56,14 +56,7 @@ Examples:
     metavar="PATTERN",
     help="In folders, leave out files and folders that match.",
 )
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="How many labels to show.",
-)
+@top_option("How many labels to show.")
 @model_options
 @video_options
 @click.option(

@@ -9,10 +9,10 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_warnings
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, top_option, verbose_option
 from i3d.cli.output import Output, format_of
-from i3d.cli.pages import video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
+from i3d.cli.report import video_page
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced
 from i3d.cli.video_options import check_names, video_options
@@ -33,14 +33,7 @@ Examples:
 @click.command("timeline", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @timeline_options
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="How many labels to show at least, unless --labels names them.",
-)
+@top_option("How many labels to show at least, unless --labels names them.")
 @model_options
 @video_options
 @result_options(TIMELINE_FORMATS)
