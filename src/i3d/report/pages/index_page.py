@@ -97,66 +97,57 @@ class _Data:
         self._kinds: dict[str, int] = {}
         self._texts: dict[str, int] = {}
         self._folders: dict[str, int] = {}
-        self._names: list[str] = []
-        self._folder_of: list[int] = []
-        self._scores: list[list[int]] = []
-        self._tenths: list[int | None] = []
-        self._model_of: list[int] = []
-        self._starts: dict[int, float] = {}
-        self._failed: dict[int, tuple[int, str]] = {}
-        self._warnings: dict[int, list[int]] = {}
-        self._links: dict[int, str | None] = {}
-        self._paths: dict[int, str | None] = {}
+        names = ("names", "folder_of", "scores", "tenths", "model_of")
+        self._of_all: dict[str, list[Any]] = {name: [] for name in names}
+        names = ("starts", "failed", "warnings", "links", "paths")
+        self._of_some: dict[str, dict[int, Any]] = {name: {} for name in names}
 
     def add(self, row: ResultRow, kept: int) -> None:
         """Add a video with its best labels."""
-        number = len(self._names)
         folder, name = _parted(row.path)
         shown = printable(name)
-        self._names.append(shown)
-        self._folder_of.append(_number(self._folders, folder))
-        if shown != name or "\\" in name or "/" in name:  # a folder may end in a slash
-            self._links[number] = self._url_of(folder) + _quoted(name)
-        if row.error_kind == "VideoNotFoundError":
-            self._links[number] = None
-        if not _is_plain(row.path):
-            self._paths[number] = _for_list(row.path)
-        self._scores.append(
-            [
+        start, end = row.start_seconds or 0, row.end_seconds
+        values = {
+            "names": shown,
+            "folder_of": _number(self._folders, folder),
+            "scores": [
                 value
                 for label, probability in row.scores[:kept]
                 for value in (_number(self.labels, label), _millionths(probability))
-            ]
-        )
-        start, end = row.start_seconds or 0, row.end_seconds
-        self._tenths.append(None if end is None or end < start else round(10 * (end - start)))
+            ],
+            "tenths": None if end is None or end < start else round(10 * (end - start)),
+            "model_of": -1 if row.title is None else _number(self._models, row.title),
+        }
+        number = len(self._of_all["names"])
+        for key, value in values.items():
+            self._of_all[key].append(value)
+        some = self._of_some
+        if shown != name or "\\" in name or "/" in name:  # a folder may end in a slash
+            some["links"][number] = self._url_of(folder) + _quoted(name)
+        if row.error_kind == "VideoNotFoundError":
+            some["links"][number] = None
+        if not _is_plain(row.path):
+            some["paths"][number] = _for_list(row.path)
         if start:
-            self._starts[number] = round(start, 1)
-        self._model_of.append(-1 if row.title is None else _number(self._models, row.title))
+            some["starts"][number] = round(start, 1)
         if row.error_message is not None:
             kind = _number(self._kinds, row.error_kind or "")
-            self._failed[number] = (kind, _short(row.error_message))
+            some["failed"][number] = (kind, _short(row.error_message))
         if row.warnings:
-            self._warnings[number] = [_number(self._texts, _short(one)) for one in row.warnings]
+            some["warnings"][number] = [_number(self._texts, _short(one)) for one in row.warnings]
 
     def as_dict(self, *, has_models: bool) -> dict[str, Any]:
         """All of it, with texts that can be shown."""
+        models: dict[str, list[int]] = {} if has_models else {"model_of": []}
         return {
             "labels": [printable(label) for label in self.labels],
             "models": [printable(model) for model in self._models] if has_models else [],
-            "model_of": self._model_of if has_models else [],
             "kinds": [printable(kind) for kind in self._kinds],
             "texts": list(self._texts),
             "folders": [[printable(text), self._url_of(text)] for text in self._folders],
-            "names": self._names,
-            "folder_of": self._folder_of,
-            "scores": self._scores,
-            "tenths": self._tenths,
-            "starts": self._starts,
-            "failed": self._failed,
-            "warnings": self._warnings,
-            "links": self._links,
-            "paths": self._paths,
+            **self._of_all,
+            **self._of_some,
+            **models,
         }
 
 
