@@ -23,7 +23,6 @@ from i3d.errors import (
     UserInterruptError,
     VideoError,
 )
-from i3d.report.result_files import ResultFile, key_of
 from i3d.video.identity import describe_file, glance
 from i3d.video.listing import list_videos, read_list
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from i3d.progress import Progress
     from i3d.report.formats import Report
     from i3d.report.reading import ResultRow
+    from i3d.report.result_files import ResultFile
 
 _FINAL_FAILURES = frozenset({"VideoDecodeError", "VideoTooShortError"})
 """Errors that the file itself causes: trying again is useless while the file is the same. A crash
@@ -217,6 +217,8 @@ def classify_into(
     Raises:
         I3DError: As `classify_to`.
     """
+    from i3d.report.result_files import ResultFile
+
     # A folder may hold the results as well, and `--include "*"` means every file in it.
     videos = [video for video in wanted.fetch(work.progress) if not _is_same(video[0], path)]
     settings = work.settings.digest(work.model, top=work.top)
@@ -269,6 +271,8 @@ def _left_to_do(
     Returns:
         The videos, and the number of failures that stay.
     """
+    from i3d.report.result_files import key_of
+
     left, stale, gone = [], [], []
     num_failed = num_changed = 0
     with progress.task("comparing with earlier results", len(videos), "videos") as advance:
