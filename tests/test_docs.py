@@ -132,6 +132,10 @@ def cache_with_kinetics(tmp_path_factory: pytest.TempPathFactory, real_module: P
     return cache
 
 
+REAL = "i3d-kinetics-400 ("
+"""What only the real weights write."""
+
+
 def shown_commands() -> list[tuple[str, str]]:
     """Each `$ i3d ...` of the README and of docs/verification.md, and the lines below it."""
     text = README + VERIFICATION
@@ -141,14 +145,18 @@ def shown_commands() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("command", "output"), shown_commands(), ids=[command for command, _ in shown_commands()]
+    ("command", "output"),
+    [
+        pytest.param(*shown, id=shown[0], marks=[pytest.mark.slow] * (REAL in shown[1]))
+        for shown in shown_commands()
+    ],
 )
 def test_the_documents_show_real_output(
     command: str, output: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     if "openvino)" in output:
         pytest.importorskip("openvino")
-    if "i3d-kinetics-400 (" in output:
+    if REAL in output:
         cache = request.getfixturevalue("cache_with_kinetics")
         monkeypatch.setenv("I3D_CACHE_DIR", str(cache))
     monkeypatch.chdir(PROJECT)
