@@ -47,9 +47,9 @@ class Format:
     suffixes: tuple[str, ...]
     """Endings of its files; the first is the usual one."""
     grows: bool = False
-    """A later run goes on with a file of it."""
+    """A later run resumes from a file of it."""
     rows: str | None = None
-    """The module that reads and writes files of it, where results are rows."""
+    """The module that reads and writes files of it, if results are rows in it."""
     report: str | None = None
     """`module:name` of its `Report`, for the results of several videos."""
     timeline: str | None = None
@@ -74,10 +74,10 @@ FORMATS = {
 }
 """All formats of results and timelines; those of pictures are in `i3d.pictures`."""
 
-RESULT_FORMATS = ("table", "json", "jsonl", "csv", "parquet")
+RESULT_FORMATS = tuple(name for name, one in FORMATS.items() if one.report or one.rows)
 """Formats of `i3d classify`."""
-TIMELINE_FORMATS = ("table", "json", "csv", "vtt", "srt", "html")
-"""Formats of `i3d timeline`; its page is made by the command, for it needs the video."""
+TIMELINE_FORMATS = (*(name for name, one in FORMATS.items() if one.timeline), "html")
+"""Formats of `i3d timeline`. The command makes the page itself, because it needs the video."""
 
 
 def suffixes_of(formats: Iterable[str]) -> tuple[str, ...]:

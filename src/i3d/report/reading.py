@@ -115,8 +115,10 @@ def read_results(path: str | os.PathLike[str]) -> FoundResults:
                 if isinstance(found, ResultRow):
                     rows.pop(found.path, None)  # so that the order is that of the last ones
                     rows[found.path] = found
+                elif found is None:
+                    is_torn = True
                 else:
-                    stopped, is_torn = found or stopped, found is None
+                    stopped = found
     except FileNotFoundError:
         raise _missing(Path(path), shown) from None
     except I3DError:  # some of them are OSErrors, too
