@@ -133,7 +133,7 @@ def test_130_ctrl_c_in_any_command() -> None:
         (["clip.avi", "--label-file", "missing.txt"], "missing.txt cannot be read"),
         (["clip.avi", "-o", "."], "The output . is a folder"),
         (["clip.avi", "-o", "nowhere/out.json"], "out.json does not exist"),
-        (["clip.avi", "-o", "clip.avi"], "would be overwritten"),
+        (["clip.avi", "-o", "clip.avi", "--format", "json"], "would be overwritten"),
         ([], "No video was given."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

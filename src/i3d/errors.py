@@ -228,6 +228,19 @@ class UserInterruptError(I3DError):
     exit_code = ExitCode.INTERRUPTED
 
 
+def cannot_write(where: str, error: OSError) -> OutputError:
+    """The error of a result that can't be written.
+
+    Args:
+        where: The file, or what else it was to be written to.
+        error: What the system says.
+    """
+    return OutputError(
+        f"The result cannot be written to {where}: {error.strerror or error}.",
+        hint="Make room on the disk, or write to another place.",
+    )
+
+
 def similar_names(name: str, known: Iterable[str]) -> list[str]:
     """Find the names that look like a mistyped one, whatever their case.
 

@@ -65,6 +65,18 @@ def output_option(text: str) -> Callable[[Command], Command]:
     )
 
 
+def top_option(help_text: str) -> Callable[[Command], Command]:
+    """`--top`: how many labels or videos."""
+    return click.option(
+        "--top",
+        type=click.IntRange(min=1),
+        default=5,
+        show_default=True,
+        metavar="K",
+        help=help_text,
+    )
+
+
 def format_option(command: Command) -> Command:
     """`--format`: for people, or for programs."""
     return click.option(

@@ -101,10 +101,21 @@ def write_whole(path: Path, content: bytes) -> None:
         with private.open("xb") as file:
             file.write(content)
             write_through(file)
-        private.replace(path)
+        take_place(private, path)
     finally:
         with suppress(OSError):
             private.unlink(missing_ok=True)
+
+
+def take_place(private: Path, path: Path) -> None:
+    """Give a file that is whole its name; it keeps the permissions of one that was there.
+
+    Raises:
+        OSError: It can't be renamed.
+    """
+    with suppress(OSError):  # there was none, or the disk knows no permissions
+        private.chmod(path.stat().st_mode & 0o777)
+    private.replace(path)
 
 
 def _remove_abandoned(root: Path, prefix: str) -> None:
