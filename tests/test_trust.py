@@ -170,6 +170,17 @@ def test_a_file_stands_in_the_place_of_the_system(
         assert get(server.url + "/file") == CONTENT
 
 
+def test_certificates_that_come_with_a_package_are_not_trusted(
+    authority: trustme.CA, cafile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = cafile.with_name("other.pem")
+    trustme.CA().cert_pem.write_to_path(other)
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(cafile))
+    with secure(authority) as server:
+        assert fails(server.url + "/file", Trust(other)).kind == "certificate"
+        assert fails(server.url + "/file").kind == "certificate"
+
+
 @pytest.mark.parametrize("what", ["the authority in between", "the host's own certificate"])
 def test_a_file_may_hold_what_is_not_the_last_of_its_chain(
     authority: trustme.CA, tmp_path: Path, what: str
