@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,13 @@ REQUIRES_REAL_WEIGHTS = bool(os.environ.get("I3D_REQUIRE_REAL_WEIGHTS"))
 """Whether tests of DeepMind's real weights must run; read then, too."""
 
 SOURCE = Path(__file__).parent.parent / "src"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a browser or the real weights as slow."""
+    for item in items:
+        if {"chromium", "real_module"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +100,32 @@ def run_i3d(i3d_command: list[str]) -> RunI3D:
         )
 
     return run
+
+
+@pytest.fixture
+def invoke_i3d(monkeypatch: pytest.MonkeyPatch) -> RunI3D:
+    """Run `i3d ARGUMENTS...` in this process, which is quicker, and return what it did.
+
+    Keyword arguments: `cwd`, and `environment`, which is added to the surroundings.
+    """
+    from i3d.cli.main import cli
+
+    def invoke(
+        *arguments: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patch:
+            if cwd is not None:
+                patch.chdir(cwd)
+            for name, value in (environment or {}).items():
+                patch.setenv(name, value)
+            result = CliRunner().invoke(cli, [*map(str, arguments)], prog_name="i3d")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess(
+            arguments, result.exit_code, result.stdout, result.stderr
+        )
+
+    return invoke
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import click
@@ -35,6 +36,7 @@ def modules() -> dict[Path, str]:
     }
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Absolute names of all modules that a file imports, anywhere in it, also for type checkers."""
     found = set()

@@ -406,6 +406,7 @@ def wait_for_lines(path: Path, number: int, process: subprocess.Popen[bytes]) ->
 
 
 @posix_only
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
 def test_killed_at_any_moment_nothing_is_lost_and_nothing_twice(
     suffix: str, folder: Path, i3d_command: list[str]

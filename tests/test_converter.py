@@ -177,6 +177,7 @@ def test_the_module_has_the_files_and_names_of_the_hubs(converted: Converted) ->
 # A network with few channels
 
 
+@pytest.mark.slow
 def test_the_numbers_of_channels_are_read_off_the_weights(tmp_path: Path) -> None:
     import tensorflow_hub
 

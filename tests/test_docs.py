@@ -16,8 +16,6 @@ from click.testing import CliRunner
 
 from i3d.cli.check import DOCTOR_SCHEMA, Check, checks_as_dict
 from i3d.cli.main import cli
-from i3d.cli.model import model_group
-from i3d.cli.ucf import ucf_group
 from i3d.cli.ucf_eval import DEFAULT_SAMPLE
 from i3d.datasets.accuracy import EVALUATION_SCHEMA, evaluations_as_json
 from i3d.datasets.ucf101.clips import LocalClip
@@ -26,14 +24,12 @@ from i3d.datasets.ucf101.hosts import MOST_FAILURES, IndexHost, ZipHost
 from i3d.datasets.ucf101.listing import LIST_SCHEMA as UCF101_LIST_SCHEMA
 from i3d.datasets.ucf101.listing import clips_as_json
 from i3d.engines.base import EngineInfo
-from i3d.errors import ExitCode
 from i3d.models.catalog import CATALOG, SOURCE_NAMES, get_model
 from i3d.models.deepmind import sample_outputs
 from i3d.models.info import list_models
 from i3d.models.known_answers import DISTANCES, TOLERANCE, KnownAnswer, KnownAnswers
 from i3d.models.sample import LOGIT_TOLERANCE, SampleComparison, SampleRow
 from i3d.models.verify import verify_model
-from i3d.report.formats import FORMATS
 from i3d.report.jsons import DOCUMENT_SCHEMA, RESULT_SCHEMA, result_as_dict
 from i3d.report.models import (
     INFO_SCHEMA,
@@ -46,48 +42,61 @@ from i3d.report.models import (
 from i3d.video.recipes import RECIPES
 from test_report import BAD, GOOD
 
+import cli_page
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROJECT = Path(__file__).parent.parent
+SOURCE = PROJECT / "src" / "i3d"
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 JSON = (PROJECT / "docs" / "json.md").read_text(encoding="utf-8")
 UCF101 = (PROJECT / "docs" / "ucf101.md").read_text(encoding="utf-8")
 MODELS = (PROJECT / "docs" / "models.md").read_text(encoding="utf-8")
+VERIFICATION = (PROJECT / "docs" / "verification.md").read_text(encoding="utf-8")
+DOCUMENTS = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("name", list(cli.commands))
-def test_every_command_is_in_the_readme_and_every_option_has_help(name: str) -> None:
-    assert f"i3d {name}" in README
-    for parameter in cli.commands[name].params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, parameter.name
+def commands(command: click.Command = cli, *names: str) -> dict[str, click.Command]:
+    """All commands, by what is typed after `i3d`."""
+    found = {" ".join(names): command} if names else {}
+    for name, below in command.commands.items() if isinstance(command, click.Group) else ():
+        found |= commands(below, *names, name)
+    return found
 
 
-def options_of(command: str) -> set[str]:
-    return {
-        name
-        for parameter in cli.commands[command].params
-        if isinstance(parameter, click.Option)
-        for name in parameter.opts
-    }
+@pytest.mark.parametrize("name", list(commands()))
+def test_every_command_and_every_option_has_help(name: str) -> None:
+    command = commands()[name]
+    assert command.help
+    for parameter in command.params:
+        assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
 
 
-def test_every_option_of_classify_is_in_the_readme_and_no_other() -> None:
-    table = README.partition("## Use")[2].partition("### Exit codes")[0]
-    documented = set(re.findall(r"`(--[a-z-]+|-[a-z])\b", table))
-    real = options_of("classify")
-    others = [options_of(name) for name in ("timeline", "labels", "report", "preview", "annotate")]
-    assert documented - real - set().union(*others) == set()
-    assert real - documented == {"--output", "--verbose"}, "they are listed by their short names"
+def test_the_page_on_the_command_line_says_what_help_says() -> None:
+    current = "run scripts/cli_page.py"
+    assert cli_page.PAGE.read_text(encoding="utf-8").split() == cli_page.render().split(), current
 
 
-def test_models_recipes_formats_and_exit_codes_are_in_the_readme() -> None:
-    for name in [*CATALOG, *RECIPES, *FORMATS]:
+def test_the_page_on_the_command_line_has_every_variable() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
+    listed = {name.partition("=")[0] for name in cli_page.VARIABLES}
+    assert listed == set(re.findall(r"""["'](I3D_[A-Z0-9_]+)["']""", code)) - {"I3D_CONTRACT"}
+
+
+def test_commands_models_and_recipes_are_in_the_documents() -> None:
+    for name in [*(f"i3d {name}" for name in cli.commands), *CATALOG]:
         assert name in README
-    for code in ExitCode:
-        assert re.search(rf"^\| {code.value} \|", README, re.M), code
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.M)} == set(ExitCode)
+    for name in RECIPES:
+        assert f"| `{name}` |" in VERIFICATION
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_lines_are_short_enough_to_be_read_as_text(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    # A row of a table can't be broken, nor can a picture with its description.
+    long = [line for line in lines if len(line) > 120 and not line.lstrip().startswith(("|", "<"))]
+    assert long == []
 
 
 def test_every_field_of_the_json_is_described() -> None:
@@ -105,18 +114,10 @@ def test_every_field_of_the_json_is_described() -> None:
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:
-    for document in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]:
+    for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
-
-
-def test_environment_variables_in_the_readme_are_read_by_the_code() -> None:
-    code = "".join(
-        path.read_text(encoding="utf-8") for path in (PROJECT / "src" / "i3d").rglob("*.py")
-    )
-    for name in set(re.findall(r"\bI3D_[A-Z_]+\b", README)) - {"I3D_COMPLETE"}:
-        assert name in code or name in (PROJECT / "scripts" / "environment.sh").read_text(), name
 
 
 @pytest.fixture(scope="module")
@@ -130,22 +131,31 @@ def cache_with_kinetics(tmp_path_factory: pytest.TempPathFactory, real_module: P
     return cache
 
 
+REAL = "i3d-kinetics-400 ("
+"""What only the real weights write."""
+
+
 def shown_commands() -> list[tuple[str, str]]:
-    """Each `$ i3d ...` of the README, and the lines below it."""
-    found = re.findall(r"^    \$ i3d (.+)\n((?:    .*\n|\n(?=    ))+)", README, re.M)
-    assert len(found) >= 3
+    """Each `$ i3d ...` of the README and of docs/verification.md, and the lines below it."""
+    text = README + VERIFICATION
+    found = re.findall(r"^    \$ i3d (.+)\n((?:    .*\n|\n(?=    ))+)", text, re.M)
+    assert len(found) >= 4
     return [(command, textwrap.dedent(output)) for command, output in found]
 
 
 @pytest.mark.parametrize(
-    ("command", "output"), shown_commands(), ids=[command for command, _ in shown_commands()]
+    ("command", "output"),
+    [
+        pytest.param(*shown, id=shown[0], marks=[pytest.mark.slow] * (REAL in shown[1]))
+        for shown in shown_commands()
+    ],
 )
-def test_the_readme_shows_real_output(
+def test_the_documents_show_real_output(
     command: str, output: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     if "openvino)" in output:
         pytest.importorskip("openvino")
-    if "i3d-kinetics-400 (" in output:
+    if REAL in output:
         cache = request.getfixturevalue("cache_with_kinetics")
         monkeypatch.setenv("I3D_CACHE_DIR", str(cache))
     monkeypatch.chdir(PROJECT)
@@ -221,30 +231,6 @@ def test_the_json_about_models_has_the_fields_that_are_described_and_no_others(
     assert fields_of(document) == described_in(schema)
 
 
-@pytest.mark.parametrize("name", list(model_group.commands))
-def test_every_command_on_models_is_in_the_readme_and_every_option_has_help(name: str) -> None:
-    assert f"`i3d model {name} " in README or f"`i3d model {name}`" in README
-    assert model_group.commands[name].help
-    for parameter in model_group.commands[name].params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, parameter.name
-
-
-@pytest.mark.parametrize("name", list(ucf_group.commands))
-def test_every_command_on_ucf101_is_in_the_readme_with_its_options(name: str) -> None:
-    (row,) = re.findall(rf"^\| `i3d ucf {name} .*$", README, re.M)
-    assert ucf_group.commands[name].help
-    everywhere = {"--offline", "--verbose", "--split", "--subset"}
-    everywhere |= {"--model", "--label-file", "--engine", "--precision"}
-    of_fetch = {"--source", "--jobs", "--cafile", "--insecure"}
-    for parameter in ucf_group.commands[name].params:
-        if isinstance(parameter, click.Option):
-            assert parameter.help, parameter.name
-            known = everywhere if name == "fetch" else everywhere | of_fetch
-            if not {*parameter.opts} & known:
-                assert any(option in row for option in parameter.opts), parameter.opts
-
-
 def test_the_json_about_ucf101_has_the_fields_that_are_described_and_no_others() -> None:
     index = load_index()
     clip = index.clips[0]
@@ -273,26 +259,22 @@ def test_the_page_on_ucf101_has_the_numbers_of_the_code() -> None:
 
 
 def test_every_variable_and_source_in_the_page_on_models_is_read_by_the_code() -> None:
-    code = "".join(
-        path.read_text(encoding="utf-8") for path in (PROJECT / "src" / "i3d").rglob("*.py")
-    )
+    code = "".join(path.read_text(encoding="utf-8") for path in SOURCE.rglob("*.py"))
     variables = set(re.findall(r"`\$?([A-Z][A-Z0-9]*_[A-Z_]+)\b", MODELS)) - {"HTTPS_PROXY"}
     assert {"I3D_TIMEOUT", "KAGGLE_API_TOKEN", "SSL_CERT_FILE", "TFHUB_CACHE_DIR"} <= variables
     for name in variables - {"HTTP_PROXY", "NO_PROXY", "LOCALAPPDATA"}:
         assert name in code, name
     for name in SOURCE_NAMES:
         assert f"| `{name}` |" in MODELS
-        assert f"`{name}`" in README
 
 
 def test_the_page_on_models_has_the_numbers_of_the_code() -> None:
+    text = " ".join(MODELS.split())
     published = sample_outputs()
-    assert f"`{published.clip}`" in MODELS
-    assert str(published.norm_of_logits) in MODELS
-    assert f"Differences up to {LOGIT_TOLERANCE} count" in MODELS
+    assert f"`{published.clip}`" in text
+    assert str(published.norm_of_logits) in text
+    assert f"Differences up to {LOGIT_TOLERANCE} count" in text
     *lengths, last = DISTANCES
-    assert f"clips of {', '.join(map(str, lengths))} and {last} frames" in MODELS
-    assert f"up to {TOLERANCE * 100:g} % count" in MODELS
-    assert f"their norm, {published.norm_of_logits}, and the {len(published.top)} best" in (
-        MODELS.replace("\n", " ")
-    )
+    assert f"clips of {', '.join(map(str, lengths))} and {last} frames" in text
+    assert f"up to {TOLERANCE * 100:g} % count" in text
+    assert f"their norm, {published.norm_of_logits}, and the {len(published.top)} best" in text

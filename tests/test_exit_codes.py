@@ -1,4 +1,4 @@
-"""Each exit code, from a real process, with a sentence on standard error and no traceback."""
+"""Each exit code, with a sentence on standard error and no traceback; once from a real process."""
 
 from __future__ import annotations
 
@@ -35,21 +35,41 @@ def assert_failed(process: subprocess.CompletedProcess[str], code: int, *sentenc
         assert sentence in process.stderr
 
 
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [
+        (0, "labels swim"),
+        (2, "classify"),
+        (3, "classify gone.avi"),
+        (4, "labels crickt"),
+        (5, "model path"),
+        (6, "model verify ."),
+        (7, "classify gone.avi lost.avi"),
+    ],
+)
+def test_a_real_process_ends_with_the_code(
+    run_i3d: RunI3D, tmp_path: Path, code: int, command: str
+) -> None:
+    process = run_i3d(*command.split(), cwd=tmp_path)
+    assert process.returncode == code, process.stderr
+    assert "Traceback" not in process.stderr
+
+
 # 0
 
 
-def test_0_version_and_help(run_i3d: RunI3D) -> None:
+def test_0_version_and_help(invoke_i3d: RunI3D) -> None:
     import i3d
 
-    process = run_i3d("--version")
+    process = invoke_i3d("--version")
     assert (process.returncode, process.stdout) == (0, f"i3d {i3d.__version__}\n")
-    process = run_i3d("--help")
+    process = invoke_i3d("--help")
     assert process.returncode == 0
     assert "classify" in process.stdout
 
 
-def test_0_labels(run_i3d: RunI3D) -> None:
-    process = run_i3d("labels", "swim")
+def test_0_labels(invoke_i3d: RunI3D) -> None:
+    process = invoke_i3d("labels", "swim")
     assert process.returncode == 0
     assert process.stdout.splitlines() == [
         "339  swimming backstroke",
@@ -118,18 +138,18 @@ def test_130_ctrl_c_in_any_command() -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_2_usage(run_i3d: RunI3D, tmp_path: Path, arguments: list[str], sentence: str) -> None:
+def test_2_usage(invoke_i3d: RunI3D, tmp_path: Path, arguments: list[str], sentence: str) -> None:
     clip = videos.write_video(tmp_path / "clip.avi")
     before = clip.read_bytes()
-    process = run_i3d("classify", *arguments, cwd=tmp_path)
+    process = invoke_i3d("classify", *arguments, cwd=tmp_path)
     assert_failed(process, 2, sentence)
     assert clip.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["clip.avi"], "nothing is left behind"
 
 
 @pytest.mark.parametrize("option", [("--timeout", "nan"), ("--max-memory", "9" * 400)])
-def test_2_numbers_that_are_none(run_i3d: RunI3D, option: tuple[str, str]) -> None:
-    process = run_i3d("classify", "clip.avi", "--model", "camera-motion", *option)
+def test_2_numbers_that_are_none(invoke_i3d: RunI3D, option: tuple[str, str]) -> None:
+    process = invoke_i3d("classify", "clip.avi", "--model", "camera-motion", *option)
     assert_failed(process, 2, option[0], "is not a")
 
 
@@ -170,14 +190,14 @@ def without_frames(path: Path) -> Path:
     ids=lambda value: value if isinstance(value, str) and "." in value else "",
 )
 def test_3_video(
-    run_i3d: RunI3D,
+    invoke_i3d: RunI3D,
     tmp_path: Path,
     make: Callable[[Path], Path],
     name: str,
     sentence: str,
 ) -> None:
     path = make(tmp_path / name)
-    process = run_i3d("classify", path, "--format", "json", "--model", "camera-motion")
+    process = invoke_i3d("classify", path, "--format", "json", "--model", "camera-motion")
     assert_failed(process, 3, sentence, name)
     (result,) = json.loads(process.stdout)["results"]
     assert result["status"] == "error"
@@ -187,9 +207,9 @@ def test_3_video(
 
 
 @posix_only
-def test_3_a_named_pipe_does_not_block(run_i3d: RunI3D, tmp_path: Path) -> None:
+def test_3_a_named_pipe_does_not_block(invoke_i3d: RunI3D, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.avi")
-    process = run_i3d("classify", tmp_path / "pipe.avi")
+    process = invoke_i3d("classify", tmp_path / "pipe.avi")
     assert_failed(process, 3, "is a named pipe, not a video file")
 
 
@@ -206,35 +226,35 @@ def test_3_a_file_that_may_not_be_read(run_i3d: RunI3D, tmp_path: Path) -> None:
     assert_failed(process, 3, "secret.avi cannot be read: Permission denied")
 
 
-def test_3_a_start_after_the_end(run_i3d: RunI3D, tmp_path: Path) -> None:
+def test_3_a_start_after_the_end(invoke_i3d: RunI3D, tmp_path: Path) -> None:
     clip = videos.write_video(tmp_path / "clip.avi", num_frames=20, fps=25)
-    process = run_i3d("classify", clip, "--start", "5", "--model", "camera-motion")
+    process = invoke_i3d("classify", clip, "--start", "5", "--model", "camera-motion")
     assert_failed(process, 3, "ends after 0.80 seconds")
 
 
-def test_3_a_leading_dash_needs_a_double_dash(run_i3d: RunI3D, tmp_path: Path) -> None:
-    assert_failed(run_i3d("classify", "--", "-missing.avi", cwd=tmp_path), 3, "-missing.avi")
+def test_3_a_leading_dash_needs_a_double_dash(invoke_i3d: RunI3D, tmp_path: Path) -> None:
+    assert_failed(invoke_i3d("classify", "--", "-missing.avi", cwd=tmp_path), 3, "-missing.avi")
 
 
 # 4
 
 
-def test_4_unknown_names(run_i3d: RunI3D, tmp_path: Path) -> None:
+def test_4_unknown_names(invoke_i3d: RunI3D, tmp_path: Path) -> None:
     clip = videos.write_video(tmp_path / "clip.avi")
-    process = run_i3d("classify", clip, "--model", "camera-moton")
+    process = invoke_i3d("classify", clip, "--model", "camera-moton")
     assert_failed(process, 4, "no model named 'camera-moton'", "Did you mean camera-motion?")
-    process = run_i3d("classify", clip, "--model", tmp_path / "nowhere")
+    process = invoke_i3d("classify", clip, "--model", tmp_path / "nowhere")
     assert_failed(process, 4, "no model folder", "nowhere")
-    process = run_i3d("labels", "playing crickt")
+    process = invoke_i3d("labels", "playing crickt")
     assert_failed(process, 4, "no label named", "playing cricket")
 
 
 # 5
 
 
-def test_5_a_model_that_cannot_be_fetched(run_i3d: RunI3D, tmp_path: Path) -> None:
+def test_5_a_model_that_cannot_be_fetched(invoke_i3d: RunI3D, tmp_path: Path) -> None:
     clip = videos.write_video(tmp_path / "clip.avi")
-    process = run_i3d("classify", clip, "--format", "json")
+    process = invoke_i3d("classify", clip, "--format", "json")
     assert_failed(
         process,
         5,
@@ -252,19 +272,19 @@ def test_5_a_model_that_cannot_be_fetched(run_i3d: RunI3D, tmp_path: Path) -> No
 
 
 @posix_only
-def test_5_a_cache_that_cannot_be_written(run_i3d: RunI3D, tmp_path: Path) -> None:
+def test_5_a_cache_that_cannot_be_written(invoke_i3d: RunI3D, tmp_path: Path) -> None:
     clip = videos.write_video(tmp_path / "clip.avi")
-    process = run_i3d("classify", clip, environment={"I3D_CACHE_DIR": "/dev/null/cache"})
+    process = invoke_i3d("classify", clip, environment={"I3D_CACHE_DIR": "/dev/null/cache"})
     assert_failed(process, 5, "cache folder /dev/null/cache", "I3D_CACHE_DIR")
 
 
 @posix_only
 @pytest.mark.parametrize("command", ["classify", "timeline", "report", "preview"])
-def test_5_a_name_that_the_system_refuses(run_i3d: RunI3D, tmp_path: Path, command: str) -> None:
+def test_5_a_name_that_the_system_refuses(invoke_i3d: RunI3D, tmp_path: Path, command: str) -> None:
     clip = videos.write_video(tmp_path / "clip.avi")
     suffix = {"report": ".html", "preview": ".gif"}.get(command, ".json")
     model = () if command == "preview" else ("--model", "camera-motion")
-    process = run_i3d(command, clip, *model, "-o", tmp_path / ("x" * 300 + suffix))
+    process = invoke_i3d(command, clip, *model, "-o", tmp_path / ("x" * 300 + suffix))
     assert_failed(process, 5, "cannot be written to", "File name too long")
 
 
@@ -287,22 +307,22 @@ def test_5_a_full_disk_behind_standard_output(i3d_command: list[str]) -> None:
 # 6
 
 
-def test_6_a_folder_that_holds_no_model(run_i3d: RunI3D, tmp_path: Path) -> None:
+def test_6_a_folder_that_holds_no_model(invoke_i3d: RunI3D, tmp_path: Path) -> None:
     clip = videos.write_video(tmp_path / "clip.avi")
     (tmp_path / "model").mkdir()
-    process = run_i3d("classify", clip, "--model", tmp_path / "model")
+    process = invoke_i3d("classify", clip, "--model", tmp_path / "model")
     assert_failed(process, 6, "is not a TensorFlow model: it has no saved_model.pb")
-    process = run_i3d("classify", clip, "--model", clip)
+    process = invoke_i3d("classify", clip, "--model", clip)
     assert_failed(process, 6, "it is not a whole tar or zip archive")
 
 
 # 7
 
 
-def test_7_some_of_several_videos_failed(run_i3d: RunI3D, tmp_path: Path) -> None:
+def test_7_some_of_several_videos_failed(invoke_i3d: RunI3D, tmp_path: Path) -> None:
     good = videos.write_video(tmp_path / "good.avi")
     bad = videos.empty(tmp_path / "bad.avi")
-    process = run_i3d(
+    process = invoke_i3d(
         "classify",
         bad,
         good,
@@ -322,8 +342,10 @@ def test_7_some_of_several_videos_failed(run_i3d: RunI3D, tmp_path: Path) -> Non
     ]
 
 
-def test_7_all_of_several_videos_failed_without_loading_a_model(run_i3d: RunI3D) -> None:
-    process = run_i3d("classify", "a.avi", "b.avi", "--model", "no-such-model", "--format", "csv")
+def test_7_all_of_several_videos_failed_without_loading_a_model(invoke_i3d: RunI3D) -> None:
+    process = invoke_i3d(
+        "classify", "a.avi", "b.avi", "--model", "no-such-model", "--format", "csv"
+    )
     assert_failed(process, 7, "a.avi", "b.avi", "2 of 2 videos")
     assert process.stdout.count(",error,") == 2
 
@@ -467,9 +489,9 @@ def test_141_a_closed_pipe_is_no_drama(i3d_command: list[str], arguments: list[s
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_codes_of_the_commands_on_models(
-    run_i3d: RunI3D, tmp_path: Path, command: list[str], code: int, sentence: str
+    invoke_i3d: RunI3D, tmp_path: Path, command: list[str], code: int, sentence: str
 ) -> None:
-    process = run_i3d(*command, cwd=tmp_path)
+    process = invoke_i3d(*command, cwd=tmp_path)
     assert_failed(process, code, sentence)
 
 

@@ -111,9 +111,9 @@ def test_a_label_is_looked_for_in_all_places_or_in_the_first(page: Page) -> None
     assert "10.0 %" in row.locator(".score").inner_text()
     page.get_by_role("button", name="Score", exact=True).click()
     shows(page, "é.mp4", "Clip1.mp4", "clip9.mp4")
-    page.get_by_label("Score from").fill("20")
+    page.get_by_label("Min. score").fill("20")
     shows(page, "é.mp4", "Clip1.mp4")
-    page.get_by_label("Its place").select_option("first")
+    page.get_by_label("Rank").select_option("first")
     shows(page, "é.mp4")
     page.get_by_role("button", name="Clear filters").click()
     wait_for(page, lambda: len(names(page)), 5)
@@ -243,7 +243,7 @@ def test_a_view_is_kept_in_the_address(tmp_path: Path, open_page: OpenPage, page
     page.get_by_label("Search", exact=True).fill("day & #1")
     page.get_by_label("Search", exact=True).fill("clip")
     page.get_by_label("Label", exact=True).select_option("yoga")
-    page.get_by_label("Score from").fill("40")
+    page.get_by_label("Min. score").fill("40")
     page.get_by_role("button", name="Length", exact=True).click()
     page.get_by_role("button", name="Length", exact=True).click()
     shows(page, "Clip1.mp4", "clip10.mp4")
@@ -255,7 +255,7 @@ def test_a_view_is_kept_in_the_address(tmp_path: Path, open_page: OpenPage, page
     page.reload()
     shows(page, "Clip1.mp4", "clip10.mp4")
     assert page.get_by_label("Search", exact=True).input_value() == "clip"
-    assert page.get_by_label("Score from").input_value() == "40"
+    assert page.get_by_label("Min. score").input_value() == "40"
     page.evaluate("() => { location.hash = 'status=failed'; }")
     shows(page, "bad.mp4")
     assert page.get_by_label("Search", exact=True).input_value() == ""

@@ -96,7 +96,7 @@ def test_the_headline_counts_videos_failures_and_models() -> None:
 def test_what_is_missing_is_said() -> None:
     assert "warnings" not in [value for _, _, value in PLAIN.attributes]
     page = page_of([ok("a.mp4")], num_torn=1, stopped="Stopped by Ctrl-C.")
-    assert "stopped before its end: Stopped by Ctrl-C." in text_of(page, "li")
+    assert "stopped early: Stopped by Ctrl-C." in text_of(page, "li")
     assert "The last result in the file is cut off" in text_of(page, "li")
     assert "0 videos" in page_of([], stopped="No room.")
 
@@ -236,8 +236,8 @@ def test_what_browsers_could_not_show_is_left_out_and_said(
     monkeypatch.setattr(index_page, "MAX_TEXT", 10)
     rows = [ok(f"{i}.mp4", warnings=("x" * 11,)) for i in range(5)]
     page = page_of(rows)
-    assert "The list holds the first 4 of 5 videos" in text_of(page, "li")
-    assert "The list holds the best 1 labels of each video, of up to 2" in text_of(page, "li")
+    assert "The list shows the first 4 of 5 videos" in text_of(page, "li")
+    assert "The list shows the best 1 of up to 2 labels of each video" in text_of(page, "li")
     assert "5 videos, all of them classified." in page
     data = data_of(page)
     assert data["scores"] == [[0, 750_000]] * 4

@@ -323,6 +323,28 @@ def test_a_model_that_cannot_be_renamed_is_not_used_under_its_old_name(
     monkeypatch.setattr("i3d.models.store.write_whole", refuse)
     assert open_installed(NAME) is None
     assert (NAME, "not installed") in [(state.name, state.state) for state in list_models()]
+    assert find_model(f"{NAME}-imagenet").directory == folder_of(NAME), "it is used where it lies"
+
+
+def test_a_model_that_was_renamed_is_told_of_where_the_right_one_cannot_be_had(
+    models: ModelFiles,
+) -> None:
+    put_as_before(models.small_module())
+    with pytest.raises(TransferError) as caught:
+        find_model(NAME)
+    assert f"is called {NAME}-imagenet now" in caught.value.details[0]
+    for _ in range(2):
+        assert f"--model {NAME}-imagenet" in caught.value.details[-1]
+        with pytest.raises(TransferError) as caught:
+            find_model(NAME)
+
+
+def test_a_damaged_model_does_not_replace_a_whole_one_of_its_weights(models: ModelFiles) -> None:
+    damaged = put(models.small_module(), f"{NAME}-imagenet")
+    (damaged / DATA).unlink()
+    put_as_before(models.small_module())
+    local = find_model(f"{NAME}-imagenet")
+    assert (local.directory / DATA).exists()
 
 
 def test_a_copy_of_a_models_folder_is_not_that_model(models: ModelFiles) -> None:

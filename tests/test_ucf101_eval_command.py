@@ -13,10 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from i3d.cli.main import cli
-from i3d.datasets.ucf101.clips import clips_dir
 from i3d.datasets.ucf101.data import load_index
 from i3d.engines import choose as engines
-from i3d.errors import CacheError
 from i3d.files.cache import ucf101_dir
 
 from ucf101_hosts import (
@@ -208,24 +206,6 @@ def test_the_same_error_of_a_clip_with_several_recipes_is_said_once(
     assert result.stderr.count("v_Bowling_g01_c02.avi cannot be fetched") == 1
     assert "Error: 1 of 2 clips could not be evaluated" in result.stderr
     assert result.stdout.count("v_Bowling_g01_c02: ") == 2  # for each recipe
-
-
-def test_a_clip_that_failed_is_told_of_when_the_next_recipe_stops_the_run(
-    colored_hosts: Hosts, color_model: Path
-) -> None:
-    name, model = "v_Bowling_g01_c01", ("--model", color_model)
-    assert ucf("eval", name, *model, "--recipe", "tutorial").exit_code == 0
-    (journal,) = (ucf101_dir() / "evaluations").iterdir()
-    journal.unlink()
-    journal.mkdir()  # can't be read
-    (clips_dir() / f"{name}.avi").unlink()
-    colored_hosts.index.resources[f"{FOLDER}{name}.avi"] = Resource(always=404)
-    result = ucf("eval", name, *model, "--recipe", "standard", "--recipe", "tutorial")
-    assert result.exit_code == CacheError.exit_code
-    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 2
-    assert f"{name}.avi cannot be fetched" in errors[0]
-    assert str(journal.parent) in errors[1]
 
 
 # Several recipes, and files

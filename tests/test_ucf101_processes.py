@@ -159,16 +159,6 @@ def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
     return run
 
 
-def test_names_from_the_list_go_through_pipes_into_fetch(
-    ucf101: Hosts, shell: Callable[[str], subprocess.CompletedProcess[str]]
-) -> None:
-    listed = 'i3d ucf list "v_CricketShot_g04_*" --format names'
-    done = shell(f"{listed} | sed -n 4,6p | xargs -n1 i3d ucf fetch")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == paths(*CRICKET[3:6])
-    assert_clips(*CRICKET[3:6])
-
-
 def test_whoever_reads_the_pipe_may_go(
     ucf101: Hosts, shell: Callable[[str], subprocess.CompletedProcess[str]]
 ) -> None:

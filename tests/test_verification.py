@@ -138,7 +138,7 @@ def test_other_weights_are_named_unknown(tmp_path: Path) -> None:
     installed = install_copy(write_module(tmp_path / "files", tmp_path / "module"), NAME)
     result = verify("--no-sample")
     assert result.exit_code == 6
-    assert "unknown: I3D's 230 tensors in name and shape" in result.stdout
+    assert "unofficial: I3D's 230 tensors in name and shape" in result.stdout
     assert (
         "NOT verified: it is unofficial: its weights are none that were published" in result.stdout
     )

@@ -191,7 +191,7 @@ def test_where_labels_and_steps_are_too_many_each_point_is_the_highest_of_severa
     assert np.allclose(numbers(data["edges"], "<f4"), [0, 1.5, 3, 4.5, 5])
     (of_b,) = (numbers(track["scores"], "<u2") for track in data["tracks"] if track["label"] == "b")
     assert (of_b / 65535 > 0.9).tolist() == [False, False, True, False]
-    assert "Each point is the highest of 3 steps." in page
+    assert "Each point is the maximum of 3 steps." in page
 
 
 def test_no_confident_action_is_an_answer() -> None:
@@ -332,7 +332,7 @@ def test_a_copy_that_has_no_room_is_told_of_where_it_was_asked_for(
     assert find_playable(folder, clip, "auto", tmp_path) is None
     with pytest.raises(OutputError, match=r"No copy of .*clip\.mp4 can be made") as caught:
         find_playable(path, clip, "embed", tmp_path)
-    assert os.fspath(tmp_path / "none") in (caught.value.hint or "")
+    assert "TMPDIR" in (caught.value.hint or "")
 
 
 def test_a_video_that_is_gone_is_told(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_zooming_shows_a_part(page: Page) -> None:
     page.get_by_role("button", name="Zoom out").click()
     assert "playing cards" in lane.all_inner_texts()
     assert len(lane.all_inner_texts()) > 1
-    page.get_by_role("button", name="Whole").click()
+    page.get_by_role("button", name="Reset zoom").click()
     assert lane.all_inner_texts() == list(LABELS)
     page.get_by_role("slider").focus()
     for _ in range(3):
@@ -197,7 +197,7 @@ def test_labels_can_be_found_and_chosen(page: Page) -> None:
 
     page.get_by_role("button", name="None").click()
     assert rows.count() == 0
-    page.get_by_role("button", name="As before").click()
+    page.get_by_role("button", name="Reset", exact=True).click()
     assert rows.count() == 4
     assert hidden in colors(page)
 
@@ -281,8 +281,8 @@ def test_it_can_be_used_without_a_mouse(page: Page) -> None:
     for _ in range(14):
         page.keyboard.press("Tab")
         reached.append(page.evaluate(f"{what} || document.activeElement.type"))
-    assert reached[:3] == ["Zoom in", "Zoom out", "Whole"]
-    for expected in ("find", "None", "As before", "checkbox", "Copy the table"):
+    assert reached[:3] == ["Zoom in", "Zoom out", "Reset zoom"]
+    for expected in ("find", "None", "Reset", "checkbox", "Copy the table"):
         assert expected in reached
     snapshot = page.locator("body").aria_snapshot()
     for part in (

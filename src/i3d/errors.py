@@ -153,10 +153,6 @@ class DownloadError(TransferError):
         return self.reason
 
 
-class RemoteFileChangedError(DownloadError):
-    """The file at an address is not the one any more that parts were read of before."""
-
-
 class ArchiveError(TransferError):
     """An archive is damaged, or holds something that must not be unpacked.
 

@@ -138,7 +138,8 @@ class Classifier:
         about = describe_model(local, weights.result(), num_labels, named.label_list)
         notes = (*local.notes, *named.notes)
         if about.unofficial and local.spec is None:
-            notes = (unofficial(local.name, local.name), *notes)
+            kept_as = local.name if local.record is None else local.record.name
+            notes = (unofficial(local.name, kept_as), *notes)
         return cls(Predictor(loaded, named.labels), about, notes)
 
     def classify(

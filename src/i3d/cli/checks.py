@@ -178,7 +178,9 @@ def _check_model_engine(progress: Progress) -> Check:
         engine = load_engine(local.directory, fingerprint=lambda: local.fingerprint)
     if engine.fallback_reason is not None:
         detail = f"{engine.name}, which takes longer: {engine.fallback_reason}"
-        hint = "Results are right all the same. Please report it: OpenVINO should run this model."
+        hint = "Results are right all the same."
+        if "cannot be imported" not in engine.fallback_reason:
+            hint += " Please report it: OpenVINO should run this model."
         return Check(name, "warning", detail, hint)
     return Check(name, "ok", engine.name)
 

@@ -10,7 +10,7 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import Output, check_target, format_of, is_plain_file
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -34,7 +34,7 @@ Examples:
 """
 
 
-@click.command("classify", epilog=EPILOG)
+@click.command("classify", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("videos", nargs=-1, metavar="VIDEO...", shell_complete=complete_files)
 @click.option(
     "--from",
@@ -42,19 +42,19 @@ Examples:
     multiple=True,
     metavar="FILE|-",
     shell_complete=complete_files,
-    help="Take more videos from a list, one a line or each ended by a NUL; - is standard input.",
+    help="Read more videos from a list, one per line or NUL-separated; - is standard input.",
 )
 @click.option(
     "--include",
     multiple=True,
     metavar="PATTERN",
-    help="Of a folder, only files that match; without it, those with a video's suffix.",
+    help="In folders, use only files that match. Default: files with a video's suffix.",
 )
 @click.option(
     "--exclude",
     multiple=True,
     metavar="PATTERN",
-    help="Of a folder, leave out files and folders that match.",
+    help="In folders, leave out files and folders that match.",
 )
 @click.option(
     "--top",
@@ -72,7 +72,7 @@ Examples:
     default=1,
     show_default=True,
     metavar="N",
-    help="Videos that are decoded ahead, each in a process of its own.",
+    help="How many videos to decode ahead, each in its own process.",
 )
 @click.option(
     "--timeout",
@@ -81,7 +81,7 @@ Examples:
     default=60.0,
     show_default=True,
     metavar="S",
-    help="Of several videos, give one up whose decoder stands still for S seconds.",
+    help="If there are several videos, give up on one that gives no frame for S seconds.",
 )
 @result_options((*FORMATS, "parquet"))
 @click.option(
@@ -108,13 +108,12 @@ def classify_command(
     timeout_seconds: float,
     **options: Any,
 ) -> None:
-    """Say what happens in videos: the most likely labels of each.
+    """Show the most likely labels of each video.
 
     A VIDEO is a file of any length, an animated GIF, a folder of numbered images, a folder of
-    videos, which is searched with all its folders, or a clip of UCF101, which is fetched where it
-    is not on this machine yet: ucf:v_CricketShot_g04_c02. The model is loaded once for all of them.
-    A video that can't be read does not stop the others: they are all classified, and the exit code
-    is 7.
+    videos (searched with its subfolders), or a clip of UCF101 such as ucf:v_CricketShot_g04_c02,
+    which is downloaded if needed. The model is loaded once. A video that can't be read does not
+    stop the others; the exit code is then 7.
 
     A result file in a format of lines (.jsonl, .csv, .parquet) has each video as soon as it is
     done. Where it is there already, only what is missing is done: videos that it does not hold,

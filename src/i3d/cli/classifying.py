@@ -200,7 +200,7 @@ def classify_to(
             f"{len(errors)} of {num_videos} videos could not be classified.",
             hint="Run it again when a source can be used."
             if any(isinstance(error, ClipNotFetchedError) for error in errors)
-            else "The reason for each stands above.",
+            else "See the errors above.",
         )
 
 

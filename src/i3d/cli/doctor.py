@@ -19,7 +19,7 @@ from i3d.progress import NO_PROGRESS
 @offline_option
 @verbose_option
 def doctor_command(format_name: str, verbose: bool) -> None:
-    """Check this machine, and print a report to paste into a bug report.
+    """Check this machine, and print a report for bug reports.
 
     Exits with 0 only where `i3d classify` with the default model would work. Asks each source of
     the model for one byte; fetches nothing.

@@ -69,7 +69,7 @@ def labels_command(
     min_score: float,
     format_name: str,
 ) -> None:
-    """List the labels that a model knows, each after its number.
+    """List a model's labels, with their numbers.
 
     PATTERN is a part of a label ("swim") or a shell pattern for a whole one ("playing *");
     upper and lower case are the same. The number is the position in the model's output.

@@ -31,43 +31,43 @@ COMMANDS = {
     "annotate": LazyCommand(
         "i3d.cli.annotate",
         "annotate_command",
-        "Write the video with what happens drawn on it.",
+        "Write a copy of the video with the labels drawn on it.",
     ),
     "classify": LazyCommand(
         "i3d.cli.classify",
         "classify_command",
-        "Say what happens in videos: the most likely labels of each.",
+        "Show the most likely labels of each video.",
     ),
     "doctor": LazyCommand(
         "i3d.cli.doctor",
         "doctor_command",
-        "Check this machine, and print a report to paste into a bug report.",
+        "Check this machine, and print a report for bug reports.",
     ),
     "labels": LazyCommand(
         "i3d.cli.labels",
         "labels_command",
-        "List the labels that a model knows, each after its number.",
+        "List a model's labels, with their numbers.",
     ),
-    "model": LazyCommand("i3d.cli.model", "model_group", "Fetch, check and keep models."),
+    "model": LazyCommand("i3d.cli.model", "model_group", "Download, check and manage models."),
     "preview": LazyCommand(
         "i3d.cli.preview",
         "preview_command",
-        "Write exactly what the model sees of a video, as a GIF or a sheet of pictures.",
+        "Write exactly what the model sees, as an animation or a sheet of pictures.",
     ),
     "report": LazyCommand(
         "i3d.cli.report",
         "report_command",
-        "Write a page about a video, or about many: labels, timeline, pictures, the video itself.",
+        "Write a web page about a video, or about a file of results.",
     ),
     "timeline": LazyCommand(
         "i3d.cli.timeline",
         "timeline_command",
-        "Say when what happens in a video, as segments of time.",
+        "Show what happens when in a video.",
     ),
     "ucf": LazyCommand(
         "i3d.cli.ucf",
         "ucf_group",
-        "Browse UCF101, fetch its clips, measure a model on them.",
+        "List and download UCF101's clips, measure a model on them.",
     ),
 }
 

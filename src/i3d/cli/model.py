@@ -28,7 +28,7 @@ _model_argument = click.argument(
 
 @click.group("model")
 def model_group() -> None:
-    """Fetch, check and keep models.
+    """Download, check and manage models.
 
     `i3d classify` fetches the model that it needs by itself: these commands are for doing it
     beforehand, by hand, or with proof.
@@ -236,9 +236,10 @@ def _what_to_do(result: Verification) -> str | None:
     if local.record is not None and result.file_problems:
         return _how_to_mend(local.name, local.record.location)
     if spec is not None and result.weights is not None and not result.is_published:
+        source = next(source.name for source in spec.sources if source.kind != "archive")
         return (
             f"Fetch the weights that DeepMind published: i3d model fetch {local.name} "
-            "--source deepmind"
+            f"--source {source}"
         )
     if answers is not None and answers.input_range != PUBLISHED_RANGE:
         return "These weights want black and white as -1 and 1: i3d classify --input-range -1 1"

@@ -24,7 +24,7 @@ def model_options(command: Command) -> Command:
         type=click.Choice(["float32", "bfloat16", "float16"]),
         default="float32",
         show_default=True,
-        help="The arithmetic. Less than float32 is for CPUs that are made for it, and gives other "
+        help="Precision of the arithmetic. Lower ones are for CPUs built for them, and change the "
         "numbers.",
     )(command)
     command = click.option(
@@ -32,7 +32,7 @@ def model_options(command: Command) -> Command:
         type=click.Choice(["auto", *ENGINES]),
         default=DEFAULT_ENGINE,
         show_default=True,
-        help="What runs the model. auto: OpenVINO where it gives TensorFlow's numbers, else "
+        help="What runs the model. auto: OpenVINO if it gives TensorFlow's numbers, else "
         "TensorFlow.",
     )(command)
     command = click.option(
@@ -40,7 +40,7 @@ def model_options(command: Command) -> Command:
         "label_file",
         shell_complete=complete_files,
         metavar="FILE",
-        help="Names of the outputs of a model of your own, one a line.",
+        help="Label names of your own model, one per line.",
     )(command)
     return click.option(
         "--model",
@@ -48,8 +48,8 @@ def model_options(command: Command) -> Command:
         show_default=True,
         metavar="NAME|DIR|URL",
         shell_complete=complete_models,
-        help="A model's name, a SavedModel folder, an archive of one, or an address (of an "
-        "archive, a TensorFlow Hub handle, a page on Kaggle). camera-motion ships with i3d.",
+        help="A model's name (see i3d model list), a SavedModel folder, an archive, or an address: "
+        "of an archive, a TensorFlow Hub handle, or a page on Kaggle.",
     )(command)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.cli.check import Check, guarded, without_password
@@ -70,7 +72,7 @@ def check_sources(model_state: str, *, is_in_cache: bool, progress: Progress) ->
             "failed",
             f"{DEFAULT_MODEL} {state}, and {none}",
             f"{unset} it on another machine and run: i3d model import FILE; or name a mirror "
-            "(I3D_GCS_URL, I3D_DEEPMIND_URL); or use --model camera-motion",
+            "(I3D_PYPI_URL, I3D_GCS_URL, I3D_DEEPMIND_URL); or use --model camera-motion",
             ExitCode.TRANSFER,
         )
 
@@ -116,13 +118,11 @@ def _check_patience(model_state: str) -> Iterator[Check]:
 def _ask(source: Source) -> Check:
     from i3d.files.addresses import is_web_address, place
     from i3d.files.download import reach
-    from i3d.files.indexes import index_auth
-    from i3d.models.package_index import NO_INDEX
     from i3d.models.remote import kaggle_auth
 
     name = f"source {source.name}"
-    if not source.urls:
-        return Check(name, "warning", NO_INDEX, f"Name one in {source.base_variable}.")
+    if source.kind == "package":
+        return _ask_indexes(name, source)
     url = source.url
     if not is_web_address(url):
         value = without_password(os.environ.get(source.base_variable, url))
@@ -132,9 +132,30 @@ def _ask(source: Source) -> Check:
     if source.kind == "checkpoint":
         url += "/model.ckpt.index"
     try:
-        answer = reach(
-            url, auth=index_auth(url, url) if source.kind == "package" else kaggle_auth(url)
-        )
+        answer = reach(url, auth=kaggle_auth(url))
     except DownloadError as error:
         return Check(name, "warning", f"{place(url)}: {error.reason}")
     return Check(name, "ok", f"{place(url)} {answer}")
+
+
+def _ask_indexes(name: str, source: Source) -> Check:
+    """Ask the package indexes for the package's page, as fetching it does."""
+    from i3d.errors import TransferError
+    from i3d.files.addresses import place
+    from i3d.models.package_index import NO_INDEX, find_file
+    from i3d.progress import NO_PROGRESS
+
+    assert source.package is not None
+    problems = []
+    for page in source.urls:
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                find_file(page, source.package, Path(folder, "page"), NO_PROGRESS)
+        except TransferError as error:
+            problems.append(f"{place(page)}: {error.clause}")
+        except OSError as error:  # no folder for temporary files
+            return Check(name, "warning", f"not asked: {error.strerror or error}")
+        else:
+            return Check(name, "ok", f"{place(page)} has {source.package.file}")
+    detail = "; ".join(problems) or NO_INDEX
+    return Check(name, "warning", detail, f"Name an index in {source.base_variable}.")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from i3d.cli.completion import complete_files
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -36,7 +38,7 @@ def offline_option(command: Command) -> Command:
         is_flag=True,
         expose_value=False,
         callback=_set_offline,
-        help="Never use the network (the same as I3D_OFFLINE=1).",
+        help="Never use the network (like I3D_OFFLINE=1).",
     )(command)
 
 
@@ -45,6 +47,22 @@ def verbose_option(command: Command) -> Command:
     return click.option(
         "-v", "--verbose", is_flag=True, help="Show what TensorFlow and FFmpeg log."
     )(command)
+
+
+def output_option(text: str) -> Callable[[Command], Command]:
+    """`-o`, of commands that write a file: required.
+
+    Args:
+        text: Its help.
+    """
+    return click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        required=True,
+        shell_complete=complete_files,
+        help=text,
+    )
 
 
 def format_option(command: Command) -> Command:
@@ -57,3 +75,32 @@ def format_option(command: Command) -> Command:
         show_default=True,
         help="A table for people, or JSON (its fields are in docs/json.md).",
     )(command)
+
+
+_GROUPS = {
+    "Many videos": {"--from", "--include", "--exclude", "--jobs", "--timeout"},
+    "Model": {"--model", "--label-file", "--engine", "--precision"},
+    "Video": {"--recipe", "--fps", "--input-range", "--start", "--end", "--max-frames"}
+    | {"--image-fps", "--max-memory", "--save-scores"},
+    "Transfers": {"--source", "--cafile", "--insecure"},
+    "General": {"--offline", "--verbose", "--help"},
+}
+"""Title -> the options that several commands share, in the order of the help."""
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows its own options first, then the shared ones in groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options for `--help`."""
+        rows: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Options", *_GROUPS)}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                names = {*parameter.opts}
+                title = next((title for title in _GROUPS if names & _GROUPS[title]), "Options")
+                rows[title].append(record)
+        for title, records in rows.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)

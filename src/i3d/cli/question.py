@@ -150,8 +150,8 @@ _OPTIONS = (
         "patterns",
         multiple=True,
         metavar="PATTERN",
-        help="Follow these labels only, each for itself: names, parts of names, or shell patterns; "
-        "may be given several times.",
+        help="Follow only these labels, each by itself: a name, a part of one, or a shell pattern. "
+        "May be given several times.",
     ),
     click.option(
         "--min-score",
@@ -159,7 +159,7 @@ _OPTIONS = (
         default=_DEFAULTS.min_score,
         show_default=True,
         metavar="P",
-        help="A segment reaches this probability, and does not fall below half of it.",
+        help="A segment reaches this probability, and stays above half of it.",
     ),
     click.option(
         "--min-duration",
@@ -168,7 +168,7 @@ _OPTIONS = (
         default=_DEFAULTS.min_duration_seconds,
         show_default=True,
         metavar="S",
-        help="Nothing shorter is a segment.",
+        help="Leave out shorter segments.",
     ),
     click.option(
         "--smooth",

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, output_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.pages import media_option, video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
@@ -36,16 +36,9 @@ Examples:
 """
 
 
-@click.command("report", epilog=EPILOG)
+@click.command("report", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("subject", metavar="VIDEO|RESULTS", shell_complete=complete_files)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    shell_complete=complete_files,
-    help="The page: a file that ends in .html, or - for standard output.",
-)
+@output_option("The page: a file that ends in .html, or - for standard output.")
 @timeline_options
 @click.option(
     "--top",
@@ -71,11 +64,11 @@ def report_command(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Write a page about a video, or about many: labels, timeline, pictures, the video itself.
+    """Write a web page about a video, or about a file of results.
 
-    The page is one file that any browser shows without a network. A click in its chart goes to that
-    moment of the video. Of a file of results (of i3d classify -o results.jsonl, .json, .csv or
-    .parquet) it is an index of all its videos, to search and to sort.
+    The page is one file that any browser shows without a network. Click its chart to jump to that
+    moment of the video. For a file of results (i3d classify -o results.jsonl, .json, .csv or
+    .parquet), the page is an index of all its videos, to search and to sort.
     """
     check_names(output=output)
     if output != "-" and Path(output).suffix.lower() not in (".html", ".htm"):

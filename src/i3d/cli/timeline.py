@@ -9,7 +9,7 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_warnings
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.pages import video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
@@ -32,7 +32,7 @@ Examples:
 """
 
 
-@click.command("timeline", epilog=EPILOG)
+@click.command("timeline", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @timeline_options
 @click.option(
@@ -41,7 +41,7 @@ Examples:
     default=5,
     show_default=True,
     metavar="K",
-    help="How many labels to show at least, where --labels does not name them.",
+    help="How many labels to show at least, unless --labels names them.",
 )
 @model_options
 @video_options
@@ -51,11 +51,10 @@ Examples:
 def timeline_command(
     top: int, format_name: str | None, output: str | None, verbose: bool, **options: Any
 ) -> None:
-    """Say when what happens in a video, as segments of time.
+    """Show what happens when in a video.
 
-    The scores of each step (0.32 s of I3D's) are smoothed, and two thresholds make segments of
-    them. Where no label is likely for long enough, nothing is said to happen. The video may be as
-    long as it likes, a folder of images, or a clip of UCF101 (ucf:NAME).
+    The scores of each step (0.32 s for I3D) are smoothed, and two thresholds turn them into
+    segments. VIDEO is a file of any length, a folder of images, or a clip of UCF101 (ucf:NAME).
     """
     check_names(output=output)
     question = TimelineQuestion(options)

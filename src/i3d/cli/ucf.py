@@ -31,10 +31,10 @@ _FORMATS = ("table", "names", "json", "csv")
     },
 )
 def ucf_group() -> None:
-    """Browse UCF101, fetch its clips, measure a model on them.
+    """List and download UCF101's clips, measure a model on them.
 
-    UCF101 is a data set of 13,320 clips of 101 human actions, from YouTube. The list of them ships
-    with i3d; the clips are fetched from the University of Central Florida, or from a copy.
+    UCF101 is a data set of 13,320 YouTube clips of 101 human actions. Their list ships with i3d;
+    the clips are fetched from the University of Central Florida, or from a copy.
     """
 
 
@@ -61,8 +61,8 @@ def list_command(
 ) -> None:
     """List categories, or the clips of one, without a network.
 
-    What is listed: everything, or what matches a clip (v_CricketShot_g04_c02), a category
-    (CricketShot) or a pattern ("*Shot*"); upper and lower case are the same.
+    Lists everything, or what matches a clip (v_CricketShot_g04_c02), a category (CricketShot) or a
+    pattern ("*Shot*"). Case does not matter.
     """
     from i3d.datasets.ucf101 import listing as report
     from i3d.datasets.ucf101.choose import select_clips
@@ -103,7 +103,7 @@ def list_command(
     "directory",
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Put the files here, not in the cache.",
+    help="Put the files here instead of in the cache.",
 )
 @transfer_options
 @offline_option
@@ -121,9 +121,9 @@ def fetch_command(
 ) -> None:
     """Fetch clips, check them, and print the path of each.
 
-    What is fetched: a clip (v_CricketShot_g04_c02, with or without .avi), a category
-    (CricketShot), a pattern ("*Shot*"), or all clips of a --split. What is there already, and
-    whole, is not fetched again. A clip that can't be had does not stop the others.
+    Name clips (v_CricketShot_g04_c02, with or without .avi), categories (CricketShot) or patterns
+    ("*Shot*"), or give a --split. Clips that are already there and whole are not fetched again. If
+    one fails, the others are still fetched.
     """
     from i3d.datasets.ucf101.choose import select_clips
     from i3d.datasets.ucf101.fetch import fetch_clips
@@ -169,7 +169,7 @@ def fetch_command(
 def path_command(terms: tuple[str, ...]) -> None:
     """Print the folder of fetched clips, or the path of each.
 
-    Clips can be removed from the folder as you like.
+    You can delete clips from the folder at any time.
     """
     from i3d.datasets.ucf101.choose import select_clips
     from i3d.datasets.ucf101.clips import clips_dir, local_path

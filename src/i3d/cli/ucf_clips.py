@@ -79,7 +79,7 @@ def transfer_options(command: Command) -> Command:
     command = click.option(
         "--insecure",
         is_flag=True,
-        help="Take any certificate. Anybody on the way can then change what is fetched.",
+        help="Accept any certificate. Others on the network can then change what you download.",
     )(command)
     command = click.option(
         "--cafile",
@@ -87,7 +87,7 @@ def transfer_options(command: Command) -> Command:
         callback=_parse_cafile,
         shell_complete=complete_files,
         metavar="FILE",
-        help="Trust the certificates in FILE (PEM), not those of this machine.",
+        help="Trust the certificates in FILE (PEM) instead of the system's.",
     )(command)
     command = click.option(
         "--jobs",
@@ -95,13 +95,13 @@ def transfer_options(command: Command) -> Command:
         default=4,
         show_default=True,
         metavar="N",
-        help="How many clips to fetch at a time.",
+        help="Number of clips to fetch at a time.",
     )(command)
     return click.option(
         "--source",
         type=click.Choice(["index", "zip"]),
-        help="Fetch from this source alone: the index host, or the zip (single members of it). "
-        "Default: the first, and where it fails the second.",
+        help="Fetch only from the index host, or only from the zip. Default: the index host, and "
+        "the zip if that fails.",
     )(command)
 
 
@@ -120,8 +120,8 @@ def trust_of(cafile: Path | None, *, insecure: bool) -> Trust:
         raise UsageError("--cafile and --insecure contradict each other.", hint="Give one.")
     if insecure:
         show_warning(
-            "Certificates are not checked (--insecure): anybody on the way can change what is "
-            "fetched."
+            "Certificates are not checked (--insecure): others on the network can change what you "
+            "download."
         )
     trust = Trust(cafile=cafile, verify=not insecure)
     if cafile is not None:
@@ -132,12 +132,11 @@ def trust_of(cafile: Path | None, *, insecure: bool) -> Trust:
 class ClipFailures:
     """Collects the failures of a command on several clips.
 
-    The first error of a single clip is kept back: the command ends with it. An error that a clip
-    meets again, with another recipe, is told once. Clips that were not tried, because no source can
-    be used any more, are only counted.
+    Errors are shown as they come, each once. If only one clip was wanted, the command ends with its
+    error. Clips that were not tried, because no source can be used, are only counted.
 
     Args:
-        outcome: What did not happen to them: "fetched".
+        outcome: What failed: "fetched", "evaluated".
         num_wanted: How many clips were wanted; can be set later.
 
     Attributes:

@@ -10,7 +10,7 @@ import click
 
 from i3d.cli.completion import complete_clips
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, verbose_option
 from i3d.cli.output import Output, format_of
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from i3d.datasets.evaluate import Evaluator
 
 DEFAULT_SAMPLE = 50
-"""Clips by chance where none were named: minutes on a laptop, and numbers within
-12 points or so."""
+"""Clips in the random sample if none are named: minutes on a laptop, and numbers within 12 points
+or so."""
 
 _FORMATS = ("table", "json", "csv")
 
 EPILOG = """\
 \b
 Examples:
-  i3d ucf eval                                    50 clips by chance
+  i3d ucf eval                                    a random sample of 50 clips
   i3d ucf eval --split 1 --subset test -o split1.json
   i3d ucf eval Archery Bowling --recipe standard --recipe tutorial
 """
 
 
-@click.command("eval", epilog=EPILOG)
+@click.command("eval", cls=GroupedCommand, epilog=EPILOG)
 @click.argument(
     "terms", nargs=-1, metavar="[CLIP|CATEGORY|PATTERN]...", shell_complete=complete_clips
 )
@@ -49,8 +49,8 @@ Examples:
     "--sample",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Only N of those that have a label that counts, by chance. Default: "
-    f"{DEFAULT_SAMPLE} where neither names nor a --split are given, else all.",
+    help="Evaluate a random sample of N clips. Default: "
+    f"{DEFAULT_SAMPLE} if neither clips nor a --split are given, else all.",
 )
 @click.option(
     "--seed",
@@ -58,7 +58,7 @@ Examples:
     default=0,
     show_default=True,
     metavar="S",
-    help="Another number gives another sample, the same number the same on any machine.",
+    help="Seed of the random sample: the same seed gives the same sample on any machine.",
 )
 @click.option(
     "--relation",
@@ -67,7 +67,7 @@ Examples:
     multiple=True,
     default=["exact"],
     show_default=True,
-    help="Which Kinetics labels count for a category; can be given several times.",
+    help="Which Kinetics labels count for a category. Can be repeated.",
 )
 @model_options
 @click.option(
@@ -77,9 +77,9 @@ Examples:
     multiple=True,
     default=[DEFAULT_RECIPE],
     show_default=True,
-    help="Preprocessing, as in `i3d classify`; several are compared.",
+    help="Preprocessing, as in `i3d classify`. Repeat to compare several.",
 )
-@click.option("--again", is_flag=True, help="Don't use what earlier runs found.")
+@click.option("--again", is_flag=True, help="Don't reuse results of earlier runs.")
 @result_options(_FORMATS)
 @transfer_options
 @offline_option
@@ -105,10 +105,9 @@ def eval_command(
 ) -> None:
     """Measure a model on UCF101: top-1 and top-5 accuracy.
 
-    How often is the right label first, or among the first five? Clips are fetched where they are
-    not on this machine. A category counts by the Kinetics labels that fit it; categories without
-    one are left out. No training is needed. Each result is kept as soon as it is there: a run that
-    was stopped goes on where it was.
+    How often is the right label first, or among the first five? Missing clips are fetched. Each
+    category is matched with the Kinetics labels that fit it; categories without one are left out.
+    No training is needed. Results are kept, so an interrupted run resumes where it was.
     """
     from i3d.analysis.lazy import LazyClassifier
     from i3d.datasets.accuracy import evaluations_as_csv, evaluations_as_json
@@ -125,7 +124,7 @@ def eval_command(
     check_precision(model["engine"], model["precision"])
     sample = DEFAULT_SAMPLE if (sample, terms, split) == (None, (), None) else sample
     clips = select_clips(terms, split=split, subset=subset)
-    # What can't be evaluated is told before a model is fetched.
+    # Check what can be evaluated before a model is fetched.
     find_targets(clips, _expected_labels(model["model"], label_file), relations, model["model"])
     selection = {
         "terms": list(terms),
@@ -183,7 +182,7 @@ def eval_command(
         elif is_known:
             style = table_style(to_file=destination.is_file)
             destination.write(evaluations_as_text(evaluations, style, stopped_by))
-        if is_known:  # else a file that was there before is worth more
+        if is_known:  # else keep a file that was there before
             destination.finish()
     failures.finish(stopped_by)
 

@@ -150,7 +150,7 @@ _RECIPE_OPTIONS = (
         "--fps",
         callback=_parse_fps,
         metavar="N|native",
-        help="Thin denser videos to N frames per second, or use every frame (native).",
+        help="Use at most N frames per second, or every frame (native).",
     ),
 )
 
@@ -158,7 +158,7 @@ _INPUT_RANGE = click.option(
     "--input-range",
     type=(float, float),
     metavar="LOW HIGH",
-    help="What black and white are fed as, in place of what the model wants.",
+    help="What pixel values 0 and 255 are scaled to. Default: what the model expects.",
 )
 
 _SPAN_OPTIONS = (
@@ -201,13 +201,13 @@ _SCORE_OPTIONS = (
         default="1.5G",
         show_default=True,
         metavar="SIZE",
-        help="Memory that a long video may take; less takes longer. The numbers stay the same.",
+        help="How much memory a long video may take. Less is slower, with the same numbers.",
     ),
     click.option(
         "--save-scores",
         metavar="DIR",
         shell_complete=complete_files,
-        help="Keep what the model says of each video, step by step, in DIR, and answer from there "
-        "without running it again where video, model and preprocessing are the same.",
+        help="Keep the scores of each video, step by step, in DIR, and reuse them if video, model "
+        "and preprocessing are the same.",
     ),
 )

@@ -93,7 +93,7 @@ def evaluations_as_csv(evaluations: Sequence[Evaluation], error: I3DError | None
 
 
 def _printable(row: Mapping[str, object]) -> dict[str, object]:
-    """Cells that people can look at in a terminal: what is kept on disk may be anybody's."""
+    """Make cells safe for a terminal."""
     return {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
 
 

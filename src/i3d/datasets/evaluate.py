@@ -1,4 +1,4 @@
-"""One evaluation from its beginning to its end, and what is known of it in between."""
+"""Runs an evaluation: fetches, classifies and counts, and resumes what was interrupted."""
 
 from __future__ import annotations
 
@@ -41,24 +41,23 @@ _OF_NO_CLIP = (EngineNotInstalledError, ModelLoadError, VerificationError)
 class Evaluator:
     """Classifies clips of UCF101, and counts how often the right label is among the best.
 
-    It says what is known at any time, after an exception as well.
+    The results so far can be read at any time, also after an exception.
 
     Args:
-        clips: Which clips; one that is named twice counts once.
+        clips: Clips to evaluate. Duplicates count once.
         classifier: A loaded model.
         fetch: Gives the files of clips, such as `i3d.datasets.ucf101.fetch.fetch_clips`. It is
             called at most once, with the clips that the journal does not answer for.
-        relations: Which Kinetics labels count for a category, of `RELATIONS`. Of several labels
-            any will do.
-        sample: Take only some of the clips, by chance, out of those whose category has a label
-            that counts; None for all of them.
+        relations: Which Kinetics labels count for a category, of `RELATIONS`. If several do, any
+            of them is right.
+        sample: Take a random sample of the clips whose category has a label that counts; None
+            takes all.
         recipe: Name of the preprocessing, see `i3d.video.recipes`.
         journal_dir: Folder of the journals, made where it is missing; None to keep none.
-        again: Classify every clip, whatever the journal says. What is found is written to it, and
-            counts from then on.
-        local: Where a clip's file is if it is on this machine, else None. A clip's line in the
-            journal counts if that file has not changed, or is not on this machine.
-        on_failure: Called with each clip that could not be classified.
+        again: Classify every clip again, and replace the results in the journal.
+        local: Gives a clip's file on this machine, or None. A result in the journal counts if that
+            file has not changed, or is not on this machine.
+        on_failure: Called with each clip that can't be fetched or classified.
         progress: Receives progress updates.
 
     Raises:
@@ -109,7 +108,7 @@ class Evaluator:
 
     @property
     def evaluation(self) -> Evaluation:
-        """What is known now: everything after `run`, a part of it after an exception."""
+        """The results so far."""
         clips = self._targets.clips
         return Evaluation(
             settings=self._settings,
@@ -151,7 +150,7 @@ class Evaluator:
         return self.evaluation
 
     def _remember(self, clip: Clip) -> ClipResult | None:
-        """Take a clip's result from the journal, unless its file or its labels have changed."""
+        """Take a clip's result from the journal unless its file or its labels changed."""
         entry = self._known.get(clip.name)
         if entry is None:
             return None
@@ -185,7 +184,7 @@ class Evaluator:
                 files.close()
 
     def _classify(self, clip: Clip, path: Path) -> ClipResult:
-        """Classify a clip that was fetched, and write it down."""
+        """Classify a fetched clip and keep the result."""
         try:
             num_bytes, sha256 = path.stat().st_size, sha256_of(path)
         except OSError as error:
@@ -226,8 +225,8 @@ class Evaluator:
 
 
 def _is_file_of(entry: Entry, path: Path) -> bool:
-    """Tell whether a file is the one that an entry is about."""
+    """Tell whether an entry belongs to this very file."""
     try:
         return path.stat().st_size == entry.num_bytes and sha256_of(path) == entry.sha256
-    except OSError:  # fetching it will tell what is wrong
+    except OSError:  # fetching it will explain
         return False

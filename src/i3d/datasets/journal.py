@@ -1,7 +1,7 @@
-"""Results of an evaluation, kept line by line, so that an interrupted one can go on.
+"""Keeps the results of an evaluation, so that it can be resumed.
 
-A file of JSON lines for each setting. Several processes may write it at once, and a crash or a
-full disk may cut a line off: such a line does not count, and its clip is evaluated again.
+Each combination of settings has a file of JSON lines. Several processes may append to it at once.
+A line that a crash or a full disk cut off is ignored, and its clip is evaluated again.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ class Entry:
     num_bytes: int
     """Size of its file."""
     truth: tuple[TrueLabel, ...]
-    """Where the labels came that fit its category, whether they count or not."""
+    """Rank and probability of all labels that fit its category, whether they count or not."""
     best: tuple[Guess, ...]
     """The most likely labels, best first."""
     warnings: tuple[str, ...]
 
 
 class Journal:
-    """The file that holds the results of one setting.
+    """The results of one combination of settings.
 
     Args:
         folder: The folder of all journals; need not exist.
         recipe: Name of the preprocessing.
-        key: What the results are made with, see `Settings.key`.
+        key: `Settings.key` of the evaluation.
     """
 
     def __init__(self, folder: Path, recipe: str, key: str) -> None:
@@ -55,7 +55,7 @@ class Journal:
         self.path = folder / f"{recipe}-{key[:32]}.jsonl"
 
     def read(self) -> dict[str, Entry]:
-        """Read what is known: name of a clip -> its last good line.
+        """Read the results: clip name -> its last valid line.
 
         Raises:
             CacheError: The file is there and can't be read.
@@ -75,12 +75,12 @@ class Journal:
         return found
 
     def append(self, *entries: Entry) -> None:
-        """Add lines; they are on the disk when this returns.
+        """Append lines; they are on the disk when this returns.
 
-        Each starts on a line of its own, whatever a full disk left of the one before.
+        Each begins with a line end, so that a line that was cut off spoils no other.
 
         Args:
-            entries: What was found; nothing tells whether the file can be written.
+            entries: The results; without any, this only checks that the file can be written.
 
         Raises:
             CacheError: It can't be written.

@@ -1,4 +1,4 @@
-"""What an evaluation is made with, which labels count in it, and for which clips."""
+"""The settings of an evaluation, and which labels count for which clips."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ DEFAULT_RELATIONS = ("exact",)
 """The relation under which a wrong answer is certainly wrong."""
 
 JOURNAL_SCHEMA = "i3d.ucf-journal/1"
-"""Goes up when a line changes its meaning, and when i3d decodes or cuts videos in another way, so
-that what older versions found is no longer what this one would find."""
+"""Raise it when a line changes its meaning, or when i3d decodes or crops videos differently, so
+that results of older versions no longer count."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Settings:
 def describe_settings(
     classifier: Classifier, recipe_name: str, relations: Collection[str]
 ) -> Settings:
-    """Say what an evaluation will be made with, before anything has run.
+    """Describe the settings of an evaluation before it runs.
 
     Args:
         classifier: A loaded model.
@@ -103,12 +103,12 @@ def describe_settings(
 
 @dataclass(frozen=True)
 class Sample:
-    """Some clips by chance, see `i3d.datasets.ucf101.choose.sample_clips`."""
+    """A random sample of the clips, see `i3d.datasets.ucf101.choose.sample_clips`."""
 
     count: int
-    """How many, at least 1; all clips where there are fewer."""
+    """Number of clips, at least 1; all clips if there are fewer."""
     seed: int = 0
-    """Another one gives another sample."""
+    """A different seed gives a different sample."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,12 @@ class Targets:
     """What is to be evaluated."""
 
     clips: tuple[Clip, ...]
-    """The clips whose category has a label that counts, in the order in which they were given; of a
-    sample, in its random order."""
+    """The clips whose category has a label that counts, in the given order; those of a sample in
+    its random order."""
     labels: Mapping[str, tuple[KineticsLabel, ...]]
     """Category -> the labels of the model that fit it, whether they count or not."""
     left_out: tuple[LeftOut, ...]
-    """Categories without a label that counts, by name, whether there is a sample or not."""
+    """Categories without a label that counts, by name; the same with and without a sample."""
 
 
 def find_targets(
@@ -138,7 +138,7 @@ def find_targets(
         model_labels: The labels of the model.
         relations: Which labels count.
         model: Name of the model, for messages.
-        sample: Take only some of the clips that a label counts for; None for all of them.
+        sample: Take a random sample of the clips that a label counts for; None takes all.
 
     Raises:
         UsageError: There are no clips, or no label counts for any of them.
@@ -178,7 +178,7 @@ def _nothing_counts(
     relations: Collection[str],
     model: str,
 ) -> UsageError:
-    """Say why nothing can be evaluated, and what would."""
+    """Explain why nothing can be evaluated, and suggest what to do."""
     names = _few(sorted(mapping, key=str.casefold))
     others = {label.relation for labels in spoken.values() for label in labels}
     if others:

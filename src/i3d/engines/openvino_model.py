@@ -76,7 +76,10 @@ def _read(model_dir: Path, signature: VideoSignature) -> Any:
             raise RuntimeError(f"OpenVINO finds no tensor {tensor}")
     graph.override_all_inputs(places[:1])
     graph.override_all_outputs(places[1:])
-    return frontend.convert(graph)
+    model = frontend.convert(graph)
+    if (len(model.inputs), len(model.outputs)) != (1, 1):  # a port that an operation does not have
+        raise RuntimeError(f"OpenVINO finds no way to the tensor {signature.output_tensor}")
+    return model
 
 
 def _simplify(model: Any) -> None:

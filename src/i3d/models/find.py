@@ -103,9 +103,13 @@ def find_model(model: str = DEFAULT_MODEL, *, progress: Progress = NO_PROGRESS) 
         if spec.packaged_dir is not None:
             return LocalModel(model, packaged_folder(spec), spec)
         renamed = rename_by_weights()
-        installed, notes = _installed_or_fetched(
-            model, lambda: _fetching().fetch_model(spec, progress=progress), progress
-        )
+        try:
+            installed, notes = _installed_or_fetched(
+                model, lambda: _fetching().fetch_model(spec, progress=progress), progress
+            )
+        except (TransferError, ModelLoadError) as error:
+            error.details = (*renamed, *error.details, *_others_of_its_labels(spec))
+            raise
         notes = (*renamed, *notes, *_doubts(spec, installed.record))
         return LocalModel(model, installed.directory, spec, installed.record, notes)
     if "://" in model:
@@ -229,6 +233,7 @@ def find_installed(model: str = DEFAULT_MODEL) -> LocalModel:
             hint="See what is: i3d model list"
             if model.startswith(ARCHIVE_PREFIX)
             else f"Fetch it: i3d model fetch {name}",
+            details=() if spec is None else _others_of_its_labels(spec),
         )
     notes = () if spec is None else _doubts(spec, installed.record)
     return LocalModel(name, installed.directory, spec, installed.record, notes)
@@ -272,6 +277,15 @@ def _installed_or_fetched(
             label = shown_name(name)
             notes = (f"{label} was damaged ({'; '.join(problems)}) and was fetched again.",)
         return fetched, notes
+
+
+def _others_of_its_labels(spec: ModelSpec) -> tuple[str, ...]:
+    """Say which models on this machine know the same labels."""
+    return tuple(
+        f"{other.name} is on this machine, and knows the same labels: --model {other.name}"
+        for other in CATALOG.values()
+        if other != spec and other.label_list == spec.label_list and open_installed(other.name)
+    )
 
 
 def unofficial(name: str, model: str) -> str:

@@ -16,16 +16,18 @@ from i3d.errors import (
 )
 from i3d.models.catalog import CATALOG, get_model
 from i3d.models.checkpoints import checkpoint_prefix
+from i3d.models.convert import write_saved_model
 from i3d.models.folders import MODEL, lock, scratch_folder
 from i3d.models.inspect import inspect_model, read_weights
 from i3d.models.local_caches import copy_model
+from i3d.models.package_index import read_package_weights
 from i3d.models.records import sha256_of
 from i3d.models.remote import convert_checkpoint, unpack_model
 from i3d.models.store import ARCHIVE_PREFIX, InstalledModel, check_place, install, open_installed
 from i3d.progress import NO_PROGRESS
 
 if TYPE_CHECKING:
-    from i3d.models.catalog import ModelSpec
+    from i3d.models.catalog import ModelSpec, Source
     from i3d.progress import Progress
 
 
@@ -138,6 +140,10 @@ def _fill(path: Path, scratch: Path) -> bool:
     if not is_folder and not stat.S_ISREG(mode):
         raise ModelLoadError("It is neither a file nor a folder.")
     if names is None:
+        source = _package_source(path)
+        if source is not None:
+            write_saved_model(read_package_weights(path, source), scratch / MODEL)
+            return True
         unpack_model(path, scratch)
         return False
     if "saved_model.pb" in names:
@@ -147,6 +153,17 @@ def _fill(path: Path, scratch: Path) -> bool:
         raise ModelLoadError(_why_no_checkpoint(names))
     convert_checkpoint(path, scratch)
     return True
+
+
+def _package_source(path: Path) -> Source | None:
+    """The package of the catalogue that a file is, by its SHA-256."""
+    size = path.stat().st_size
+    for spec in CATALOG.values():
+        for source in spec.sources:
+            package = source.package
+            if package and package.num_bytes == size and package.sha256 == sha256_of(path):
+                return source
+    return None
 
 
 def _why_no_checkpoint(names: list[str]) -> str:

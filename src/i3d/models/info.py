@@ -44,15 +44,8 @@ class ModelState:
     problems: tuple[str, ...] = ()
     """What is damaged, or why it can't be read; a clause each."""
 
-    @property
-    def unofficial(self) -> bool:
-        """It has the name of published weights, and others."""
-        return (
-            self.spec is not None
-            and self.spec.checkpoint is not None
-            and self.record is not None
-            and self.record.checkpoint is None
-        )
+    unofficial: bool = False
+    """It has the layers of published weights, and others."""
 
 
 def list_models() -> list[ModelState]:
@@ -92,6 +85,12 @@ def _state_of(spec: ModelSpec) -> ModelState:
 
 def _state(installed: InstalledModel, spec: ModelSpec | None) -> ModelState:
     problems = installed.damage()
+    unofficial = False
+    if installed.record.checkpoint is None and spec is not None:
+        unofficial = spec.checkpoint is not None
+    elif installed.record.checkpoint is None and not problems:
+        weights = read_weights_or_none(installed.directory)
+        unofficial = weights is not None and weights.identification.is_unofficial
     return ModelState(
         name=installed.record.name,
         state="damaged" if problems else "installed",
@@ -100,6 +99,7 @@ def _state(installed: InstalledModel, spec: ModelSpec | None) -> ModelState:
         num_bytes=installed.num_bytes,
         record=installed.record,
         problems=problems,
+        unofficial=unofficial,
     )
 
 

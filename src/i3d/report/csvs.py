@@ -67,7 +67,7 @@ class CsvReport:
             "end_seconds": f"{prediction.clip.end_seconds:.3f}",
             "num_frames_decoded": prediction.video.num_frames_decoded,
             "num_frames_from_header": prediction.video.num_frames_from_header,
-            "model": prediction.model.name,
+            "model": prediction.model.title,
             "fingerprint": prediction.model.fingerprint,
             "recipe": prediction.recipe.name,
             "engine": prediction.engine.text,

@@ -42,7 +42,8 @@ def _list_row(state: ModelState) -> tuple[str, str, str, str]:
     what = "" if state.spec is None else state.spec.summary
     size = "" if state.num_bytes is None else megabytes(state.num_bytes)
     if state.record is not None and state.spec is None:
-        what = f"from {shown(state.record.location)}"
+        unofficial = "unofficial, " if state.unofficial else ""
+        what = f"{unofficial}from {shown(state.record.location)}"
     elif state.record is not None:
         weights = "unofficial" if state.unofficial else state.record.checkpoint
         what += f" ({weights + ', ' if weights else ''}from {state.record.source})"
@@ -201,11 +202,11 @@ def _weights_text(weights: Weights, spec: ModelSpec | None) -> str:
         )
     if found.num_equal == 0:
         return (
-            f"unknown: I3D's {found.num_expected} tensors in name and shape, and none of them "
+            f"unofficial: I3D's {found.num_expected} tensors in name and shape, and none of them "
             "equals one of DeepMind's"
         )
     return (
-        f"unknown: I3D's {found.num_expected} tensors, of which {found.num_equal} equal "
+        f"unofficial: I3D's {found.num_expected} tensors, of which {found.num_equal} equal "
         f"{found.closest}, the closest of DeepMind's checkpoints"
     )
 

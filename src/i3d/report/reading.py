@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from i3d.errors import I3DError, UsageError
+from i3d.models.catalog import name_of_weights
 from i3d.report.jsons import DOCUMENT_SCHEMA, RESULT_SCHEMA
 from i3d.report.parquet import check_pyarrow
 from i3d.report.reading_rows import (
@@ -121,7 +122,7 @@ class _Found:
                 (self._shared(score["label"]), _probability(score["probability"]))
                 for score in data["scores"]
             ),
-            model=self._shared(data["model"]["name"]),
+            model=self._shared(_name_now(data["model"])),
             start_seconds=_seconds(clip["start_seconds"]),
             end_seconds=_seconds(clip["end_seconds"]),
             warnings=tuple(self._shared(warning) for warning in data["warnings"]),
@@ -356,3 +357,11 @@ def _probability(value: object) -> float:
     if not 0 <= number <= 1:
         raise ValueError
     return number
+
+
+def _name_now(model: dict[str, Any]) -> object:
+    """What the model of a result is called now; see `i3d.models.catalog.name_of_weights`."""
+    name, checkpoint = model["name"], model.get("checkpoint")
+    if model.get("unofficial") is True:
+        return f"{name} (unofficial)"
+    return (name_of_weights(name, checkpoint) if isinstance(checkpoint, str) else None) or name

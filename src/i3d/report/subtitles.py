@@ -63,7 +63,7 @@ def _made_by(timeline: Timeline) -> list[str]:
     settings, model = timeline.settings, timeline.model
     return [
         f"i3d {__version__} on {timeline.video.path}",
-        f"model {model.name}, {model.fingerprint}",
+        f"model {model.title}, {model.fingerprint}",
         f"recipe {timeline.recipe.name}, engine {timeline.engine.text}",
         f"min_score {settings.min_score:g}, smooth_seconds {settings.smooth_seconds:g}",
         f"min_duration_seconds {settings.min_duration_seconds:g}",

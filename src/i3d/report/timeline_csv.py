@@ -44,7 +44,7 @@ def render_csv(timeline: Timeline) -> str:
             segment.mean_score,
             segment.peak_score,
             f"{segment.peak_seconds:.3f}",
-            timeline.model.name,
+            timeline.model.title,
             timeline.model.fingerprint,
             timeline.recipe.name,
             timeline.engine.text,

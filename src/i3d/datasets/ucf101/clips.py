@@ -1,6 +1,6 @@
 """The folder that clips are kept in, and whether a file in it is a whole clip.
 
-Nobody publishes checksums of the clips, so the files themselves are looked at.
+There are no published checksums of the clips, so the files themselves are checked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LocalClip:
     path: Path
     """The file."""
     num_frames_from_header: int | None
-    """Number of frames that the file claims to have; None where it claims nothing."""
+    """Number of frames that the file declares; None if it declares none."""
 
 
 def clips_dir() -> Path:
@@ -101,16 +101,16 @@ def local_clips(clips: Iterable[Clip]) -> dict[Clip, LocalClip]:
 
 
 def damage(path: Path) -> str | None:
-    """Say what is wrong with a clip, from its header and its size alone: microseconds.
+    """Find damage from a clip's header and size alone; takes microseconds.
 
-    An AVI file says its own size (RIFF); a file that is longer than that is let pass, for some
-    programs add padding.
+    An AVI file declares its own size (RIFF). Longer files are accepted, as some programs add
+    padding.
 
     Args:
         path: A file.
 
     Returns:
-        A clause about the file ("is cut off: ..."); None where nothing is wrong.
+        A clause about the file ("is cut off: ..."); None if nothing is wrong.
     """
     try:
         with path.open("rb") as file:
@@ -129,15 +129,15 @@ def damage(path: Path) -> str | None:
 
 
 def decoding_damage(path: Path) -> str | None:
-    """Say what is wrong with a clip, by decoding all of it: a tenth of a second.
+    """Find damage by decoding the whole clip; takes a tenth of a second.
 
     Args:
         path: A file.
 
     Returns:
         A clause about the file; None where all frames that its header declares can be decoded, but
-        for a few at the end: decoders of good files differ by one or two, and 2 % are let pass.
-        Damage inside a frame is not seen, for FFmpeg conceals it.
+        for a few at the end: decoders differ by one or two, and up to 2 % may be missing.
+        Damage inside a frame goes unnoticed, as FFmpeg conceals it.
     """
     from i3d.video.reader import VideoReader
 

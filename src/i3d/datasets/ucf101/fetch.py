@@ -1,4 +1,4 @@
-"""Clips that are not on this machine yet: several at a time, from whichever host gives them."""
+"""Fetches missing clips, several at a time, each from the first host that works."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from i3d.datasets.ucf101.clips import clips_dir, damage, explained, find_clip, is_file
 from i3d.errors import CacheError, ClipNotFetchedError, DownloadError, TransferError
-from i3d.files.addresses import NETWORK_HINT, is_offline
+from i3d.files.addresses import NETWORK_HINT
 from i3d.files.trust import SYSTEM_TRUST
 from i3d.files.whole import private_folder
 from i3d.progress import NO_PROGRESS
@@ -33,10 +33,10 @@ MEAN_CLIP_BYTES = 522_500
 """The zip's 6,960,400,115 bytes over 13,320 clips."""
 
 MANY_CLIPS = 20
-"""From so many on, the room that they take is reckoned before the first is fetched."""
+"""From this number on, the free space is checked before the first clip is fetched."""
 
 _STOP_SECONDS = 2.0
-"""How long a stopped run waits for its threads: one may be waiting for a silent server."""
+"""How long an interrupted run waits for its threads: one may be waiting for a silent server."""
 
 _OTHERS = {"index": "zip", "zip": "index"}
 """The other source, where one alone was asked."""
@@ -52,10 +52,9 @@ class FetchedClip:
     path: Path | None = None
     """Its file."""
     error: I3DError | None = None
-    """Why it could not be had; a `ClipNotFetchedError` where no host was asked for it any more, for
-    none can be used."""
+    """Why it can't be fetched; a `ClipNotFetchedError` if no host could be asked any more."""
     source: str | None = None
-    """Which host it came from; None where it was there before."""
+    """The host that it came from; None if it was on this machine already."""
 
 
 def fetch_clips(
@@ -67,26 +66,25 @@ def fetch_clips(
     jobs: int = 4,
     progress: Progress = NO_PROGRESS,
 ) -> Iterator[FetchedClip]:
-    """Fetch clips that are not there yet, and give the file of each.
+    """Fetch the clips that are not there yet, and yield the file of each.
 
-    A clip is checked before it gets its name. If two processes fetch the same clip at once, each
-    does it for itself, and the result is the same.
+    A clip is checked before it gets its name. If two processes fetch the same clip at once, both
+    download it, and the result is the same.
 
     Args:
-        clips: Which ones.
-        directory: The folder for them; the cache by default. Made where it is missing.
-        source: `index` or `zip` for that host alone; by default the index host, then the zip.
+        clips: The clips.
+        directory: The folder for the files; the cache by default. Created if missing.
+        source: `index` or `zip` to use that host alone; by default the index host, then the zip.
         trust: Which certificates are trusted.
-        jobs: How many are fetched at a time, at least 1.
-        progress: Receives progress updates. Told of hosts that can't be used while another can.
+        jobs: Number of clips to fetch at a time, at least 1.
+        progress: Receives progress updates, and a note about each host that can't be used.
 
     Yields:
-        What became of each, in the order of `clips`.
+        The result for each, in the order of `clips`.
 
     Raises:
         CacheError: The folder can't be written, or the disk is too full.
-        UsageError: I3D_TIMEOUT, or the address of a mirror, makes no sense; or the trusted
-            certificates can't be read, and a host needs them.
+        UsageError: I3D_TIMEOUT, the address of a mirror, or the trusted certificates make no sense.
     """
     directory = directory or clips_dir()
     here = {}
@@ -102,13 +100,11 @@ def fetch_clips(
         return
 
     from i3d.datasets.ucf101.hosts import SOURCES
+    from i3d.files.session import open_session
 
-    hosts = [host(trust) for name, host in SOURCES.items() if source in (None, name)]
-    if not is_offline() and any(host.url.lower().startswith("https:") for host in hosts):
-        trust.check()  # else each clip would say it
     with ExitStack() as stack:
-        for host in hosts:
-            stack.callback(host.close)
+        session = stack.enter_context(open_session(trust))
+        hosts = [host(session) for name, host in SOURCES.items() if source in (None, name)]
         with explained(directory):
             folder = stack.enter_context(private_folder(directory))
         _check_room(directory, len(missing))
@@ -186,13 +182,13 @@ class _Run:
                         raise
                 in_the_way = CacheError(
                     f"{target} cannot be made: {error.strerror or error}.",
-                    hint="Remove what is there in its place.",
+                    hint="Remove what is there.",
                 )
                 return FetchedClip(clip, error=in_the_way)
         return FetchedClip(clip, target, source=host.name)
 
     def _tell_of_others(self, working: Host) -> None:
-        """Say which hosts are given up, now that another one gave a clip."""
+        """Report hosts that are no longer asked, once another one gave a clip."""
         for host in self._hosts:
             if host.down is not None and host.name not in self._told:
                 self._told.add(host.name)

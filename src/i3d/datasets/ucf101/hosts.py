@@ -28,7 +28,7 @@ from remotezip import (
     RemoteZipError,
 )
 from requests.exceptions import ChunkedEncodingError
-from urllib3.exceptions import HTTPError, ProtocolError
+from urllib3.exceptions import ProtocolError
 
 from i3d.datasets.ucf101.clips import damage, decoding_damage, explained
 from i3d.errors import DownloadError, UsageError
@@ -41,14 +41,13 @@ from i3d.files.addresses import (
     refusal,
     size_text,
 )
-from i3d.files.session import explain, open_session
+from i3d.files.session import FAILURES, explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from i3d.datasets.ucf101.data import Clip
-    from i3d.files.trust import Trust
     from i3d.progress import Progress
 
 MAX_CLIP_BYTES = 64 * 2**20
@@ -67,17 +66,17 @@ _AT_ONCE = ("certificate", "unreachable", "silent")
 """Kinds of failures after which a host that gave no clip yet is not asked again."""
 
 _DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, IndexError),
+    *(RemoteZipError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, IndexError),
     *(NotImplementedError, RuntimeError),  # unknown compression, a password
 )
-"""What `zipfile` raises for a zip that is damaged."""
+"""What remotezip and `zipfile` raise for a zip that is damaged."""
 
 
 class Host:
     """A place that clips come from.
 
     Args:
-        trust: Whose certificates are trusted.
+        session: What to ask it with; used by several threads.
 
     Attributes:
         url: Its address, or that of the mirror that `variable` names.
@@ -85,7 +84,7 @@ class Host:
         has_worked: Whether it gave a clip.
 
     Raises:
-        UsageError: `variable` holds no web address, or I3D_TIMEOUT no number.
+        UsageError: `variable` holds no web address.
     """
 
     name: ClassVar[str]
@@ -95,12 +94,12 @@ class Host:
     default: ClassVar[str]
     """Its own address."""
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, session: requests.Session) -> None:
         self.url = _address(self.variable, self.default)
         self.down: DownloadError | None = None
         self.has_worked = False
         self._num_failures = 0
-        self._session = open_session(trust)
+        self._session = session
 
     @property
     def place(self) -> str:
@@ -131,10 +130,6 @@ class Host:
                 reason=f"what came {problem}",
             )
 
-    def close(self) -> None:
-        """Give up the connections to it."""
-        self._session.close()
-
     def worked(self) -> None:
         """Note that it gave a clip."""
         self.has_worked = True
@@ -153,10 +148,10 @@ class Host:
                 return self._read(clip, progress)
             except (ChunkedEncodingError, ProtocolError):  # it broke off
                 continue
-            except (HTTPError, OSError, RemoteZipError, *_DAMAGED) as error:
+            except (*FAILURES, *_DAMAGED) as error:
                 raise self._explain(error) from error
-        broken = "the connection was closed before the whole clip came"
-        raise failure(self.url, broken, hint=NETWORK_HINT)
+        reason = "the connection was closed before the whole clip came"
+        raise failure(self.url, reason, hint=NETWORK_HINT)
 
     def _read(self, clip: Clip, progress: Progress) -> bytes:
         content = io.BytesIO()
@@ -177,17 +172,15 @@ class Host:
 
     def _explain(self, error: Exception) -> DownloadError:
         cause = error.__context__ if isinstance(error, RemoteIOError) else error
-        found: DownloadError | None = None
         if isinstance(cause, DownloadError):
-            found = cause
-        elif isinstance(cause, requests.HTTPError):
-            assert cause.response is not None, "raise_for_status has one"
-            found = refusal(self.url, cause.response)
-        elif isinstance(cause, RangeNotSupported):
-            found = failure(self.url, "the server cannot send a part of a file")
-        elif isinstance(cause, (RemoteZipError, *_DAMAGED)) and not isinstance(cause, OSError):
-            found = failure(self.url, "it is not a zip, or a damaged one")
-        return found or explain(cause if isinstance(cause, Exception) else error, self.url)
+            return cause
+        if isinstance(cause, requests.HTTPError) and cause.response is not None:
+            return refusal(self.url, cause.response)
+        if isinstance(cause, RangeNotSupported):
+            return failure(self.url, "the server cannot send a part of a file")
+        if isinstance(cause, _DAMAGED):
+            return failure(self.url, "it is not a zip, or a damaged one")
+        return explain(error, self.url)
 
 
 class IndexHost(Host):
@@ -210,7 +203,8 @@ class IndexHost(Host):
             if response.status_code != 404:
                 break
         with response:
-            response.raise_for_status()
+            if not response.ok:
+                raise refusal(self.url, response)
             size = response.headers.get("Content-Length", "")
             yield int(size) if size.isdecimal() else None, response.iter_content(_CHUNK_BYTES)
 
@@ -226,8 +220,8 @@ class ZipHost(Host):
     variable = "I3D_UCF101_ZIP_URL"
     default = "https://storage.googleapis.com/thumos14_files/UCF101_videos.zip"
 
-    def __init__(self, trust: Trust) -> None:
-        super().__init__(trust)
+    def __init__(self, session: requests.Session) -> None:
+        super().__init__(session)
         self._lock = threading.Lock()
         self._pieces: dict[tuple[int, int | None], tuple[bytes, int]] = {}
         self._opened = threading.local()
@@ -250,7 +244,7 @@ class ZipHost(Host):
         if archive is None:
             with self._lock:  # the others wait for the directory, or learn that there is none
                 if self.down is not None:
-                    raise failure(self.url, self.down.reason, kind=self.down.kind)
+                    raise self.down
                 try:
                     archive = _Archive(self.url, self._pieces, session=self._session)
                 except Exception as error:

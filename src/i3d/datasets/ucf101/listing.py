@@ -55,7 +55,9 @@ def clips_as_table(
         text = f"{_clip_rows(members, local)}\n{_labels_sentence(members[0])}\n"
     else:
         text = _category_rows(by_category, width)
-    return f"{text}Found {videos(len(clips))} in {_categories(len(by_category))}.\n"
+    found = f"{len(clips)} video{'' if len(clips) == 1 else 's'}"
+    categories = f"{len(by_category)} categor{'y' if len(by_category) == 1 else 'ies'}"
+    return f"{text}Found {found} in {categories}.\n"
 
 
 def names_as_text(clips: Iterable[Clip]) -> str:
@@ -119,15 +121,6 @@ def clips_as_csv(clips: Iterable[Clip], local: Mapping[Clip, LocalClip]) -> str:
     return text.getvalue()
 
 
-def videos(count: int) -> str:
-    """A number of videos in words: `1 video`, `167 videos`."""
-    return f"{count} video{'' if count == 1 else 's'}"
-
-
-def _categories(count: int) -> str:
-    return f"{count} categor{'y' if count == 1 else 'ies'}"
-
-
 def _by_category(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
     """The clips of each category, in the order in which the categories come first."""
     found: dict[str, list[Clip]] = {}
@@ -138,14 +131,13 @@ def _by_category(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
 
 def _category_rows(by_category: Mapping[str, Sequence[Clip]], width: int) -> str:
     name_width = max(map(len, by_category), default=0)
-    counts = {name: videos(len(members)) for name, members in by_category.items()}
-    digits = max((len(count.split()[0]) for count in counts.values()), default=0)
-    lines = []
+    digits = max((len(str(len(members))) for members in by_category.values()), default=0)
+    text = ""
     for name, members in by_category.items():
-        count = counts[name].rjust(digits + len(counts[name].lstrip("0123456789")))
-        start = f"{name:<{name_width}}  {count}"
-        lines.append(start + _samples(members, width - len(start)))
-    return "".join(f"{line}\n" for line in lines)
+        number = len(members)
+        start = f"{name:<{name_width}}  {number:>{digits}} video{'' if number == 1 else 's'}"
+        text += f"{start}{_samples(members, width - len(start))}\n"
+    return text
 
 
 def _samples(clips: Sequence[Clip], width: int) -> str:
@@ -159,29 +151,16 @@ def _samples(clips: Sequence[Clip], width: int) -> str:
 
 
 def _clip_rows(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
-    rows = [("clip", "group", *(f"split {split}" for split in SPLITS), "frames", "fetched")]
+    width = max(len(clip.name) for clip in clips)
+    splits = "".join(f"  split {split}" for split in SPLITS)
+    text = f"{'clip':<{width}}  group{splits}  frames  fetched\n"
     for clip in clips:
         here = local.get(clip)
-        frames = None if here is None else here.num_frames_from_header
-        rows.append(
-            (
-                clip.name,
-                str(clip.group),
-                *clip.subsets,
-                "-" if frames is None else str(frames),
-                "no" if here is None else "yes",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    numbers = (1, len(rows[0]) - 2)  # columns that are aligned on the right
-    return "".join(
-        "  ".join(
-            f"{text:{'>' if column in numbers else '<'}{widths[column]}}"
-            for column, text in enumerate(row)
-        ).rstrip()
-        + "\n"
-        for row in rows
-    )
+        subsets = "".join(f"  {subset:<7}" for subset in clip.subsets)
+        frames = (here and here.num_frames_from_header) or "-"
+        fetched = "no" if here is None else "yes"
+        text += f"{clip.name:<{width}}  {clip.group:>5}{subsets}  {frames:>6}  {fetched}\n"
+    return text
 
 
 def _labels_sentence(clip: Clip) -> str:

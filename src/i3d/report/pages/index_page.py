@@ -280,21 +280,21 @@ def _warnings(found: FoundResults, num_shown: int, most: int, kept: int) -> list
     warnings = []
     if found.stopped is not None:
         reason = _short(found.stopped).removesuffix(".")
-        warnings.append(f"The run was stopped before its end: {reason}.")
+        warnings.append(f"The run stopped early: {reason}.")
     if found.num_torn:
         warnings.append(
-            "The last result in the file is cut off, and is not in this page: the run is going on, "
+            "The last result in the file is cut off and not shown: the run is still going on, "
             "or was killed."
         )
     if num_shown < len(found.rows):
         warnings.append(
-            f"The list holds the first {num_shown:,} of {len(found.rows):,} videos, so that "
-            "browsers can show it; the numbers above it count all."
+            f"The list shows the first {num_shown:,} of {len(found.rows):,} videos, because more "
+            "would be too slow; the numbers above count all of them."
         )
     if kept < most:
         warnings.append(
-            f"The list holds the best {kept:,} labels of each video, of up to {most:,}, so that "
-            "browsers can show it."
+            f"The list shows the best {kept:,} of up to {most:,} labels of each video, because "
+            "more would be too slow."
         )
     return warnings
 

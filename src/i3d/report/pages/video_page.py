@@ -155,10 +155,10 @@ def _merged_edges(timeline: Timeline, merged: int) -> npt.NDArray[np.float64]:
 def _verdict(prediction: Prediction, timeline: Timeline) -> str:
     """One sentence, for those who read no further."""
     best = prediction.scores[0]
-    whole = f"Most likely of the whole: {printable(best.label)} ({percent(best.probability)})."
+    whole = f"Overall: {printable(best.label)} ({percent(best.probability)})."
     count = len(timeline.segments)
     if count:
-        return f"{whole} {count} {'segment' if count == 1 else 'segments'} of time."
+        return f"{whole} {count} {'segment' if count == 1 else 'segments'}."
     return f"{whole} No confident action at any time."
 
 
@@ -198,12 +198,12 @@ def _how(timeline: Timeline) -> str:
 
 def _no_video(playable: Playable | None, name: str) -> str:
     if playable is None:
-        return "No video is in this page, or beside it: a click shows the nearest picture."
+        return "This page has no video. Click the chart to see the nearest picture."
     if playable.mp4 is not None:
-        return "This browser can't play the copy of the video: a click shows the nearest picture."
+        return "This browser can't play this copy. Click the chart to see the nearest picture."
     return (
-        f"{name} is not where this page looks for it, or this browser can't play it: a click shows "
-        "the nearest picture. With --video embed the page holds a copy that plays."
+        f"{name} is not where this page looks for it, or this browser can't play it. Click the "
+        "chart to see the nearest picture. With --video embed, the page holds a copy that plays."
     )
 
 
