@@ -322,15 +322,17 @@ def test_half_a_file_with_a_length_that_agrees_is_found_out(
 def test_a_file_that_is_too_large_is_given_up(
     server: WebServer, target: Path, framing: Framing
 ) -> None:
-    server.resources["/file"].framing = framing
+    content = CONTENT * 10
+    server.resources["/file"] = Resource(content, framing=framing)
     watcher = Watcher()
-    error = fails(server.url + "/file", target, max_bytes=len(CONTENT) - 1, progress=watcher)
+    error = fails(server.url + "/file", target, max_bytes=300_000, progress=watcher)
     # Where the server says how large it is, not a byte is fetched.
     assert (watcher.tasks == []) == (framing is Framing.LENGTH)
+    assert sum(map(sum, watcher.steps)) < 1_000_000, "no more than is needed to see it"
     assert error.reason == "the file is larger than 300.0 kB"
     assert len(server.requests) == 1
     assert left_over(target) == []
-    download(server.url + "/file", target, max_bytes=len(CONTENT))
+    download(server.url + "/file", target, max_bytes=len(content))
 
 
 # --- answers that are no file

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from requests import Response, Session
+    from requests import Response
 
     from i3d.errors import DownloadError
     from i3d.progress import Progress
@@ -80,7 +80,6 @@ def download(
     auth: tuple[str, str] | str | None = None,
     headers: Mapping[str, str] | None = None,
     partial_dir: Path | None = None,
-    session: Session | None = None,
     description: str | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Download:
@@ -104,7 +103,6 @@ def download(
         headers: More request headers.
         partial_dir: Where the unfinished file is kept; the folder of `target` by default.
             Unfinished files there that are older than a week are removed.
-        session: From `open_session`, to be used for several files; a new one by default.
         description: What the progress display says, "fetching URL" by default.
         progress: Receives the number of bytes, also of those that an earlier run left.
 
@@ -120,7 +118,7 @@ def download(
     from i3d.files.session import open_session
 
     folder = partial_dir or target.parent
-    with nullcontext(session) if session is not None else open_session() as used:
+    with open_session() as session:
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(folder)
@@ -130,7 +128,7 @@ def download(
             target,
             {"git blob id": git_sha1, "SHA-256": sha256},
             max_bytes,
-            partial(used.get, url, auth=credentials(url, auth), stream=True),
+            partial(session.get, url, auth=credentials(url, auth), stream=True),
             headers or {},
             description or f"fetching {shown(url)}",
             progress,
