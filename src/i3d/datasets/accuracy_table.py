@@ -8,8 +8,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from i3d.datasets.measures import compare
-from i3d.report.table import BAR_WIDTH, bar, percent
-from i3d.report.text import printable
+from i3d.report.table import BAR_WIDTH, bar
+from i3d.report.text import percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
