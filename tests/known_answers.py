@@ -11,7 +11,7 @@ import numpy as np
 from i3d.analysis.scores import VideoScores
 from i3d.datasets.evaluate import Evaluator
 from i3d.datasets.ucf101.data import load_index
-from i3d.datasets.ucf101.run import FetchedClip
+from i3d.datasets.ucf101.fetch import FetchedClip
 from i3d.engines.base import EngineInfo
 from i3d.models.labels import load_labels
 from i3d.models.records import ModelInfo
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from i3d.datasets.measures import Evaluation
-    from i3d.datasets.ucf101.names import Clip
+    from i3d.datasets.ucf101.data import Clip
     from i3d.errors import I3DError
 
 KINETICS = load_labels("kinetics-400")

@@ -274,10 +274,10 @@ def test_what_is_no_font_is_told(tmp_path: Path) -> None:
     text = videos.text_file(tmp_path / "no font.ttf")
     for path, message in (
         (tmp_path / "none.ttf", "There is no font"),
-        (text, "it is no TrueType"),
+        (text, "it is not a TrueType"),
         (tmp_path, "cannot be used"),
-        (videos.not_a_video(tmp_path / "noise.ttf"), "it is no TrueType"),
-        (videos.empty(tmp_path / "empty.ttf"), "it is no TrueType"),
+        (videos.not_a_video(tmp_path / "noise.ttf"), "it is not a TrueType"),
+        (videos.empty(tmp_path / "empty.ttf"), "it is not a TrueType"),
     ):
         with pytest.raises(UsageError, match=message):
             picture(0.5, font=str(path))
@@ -405,6 +405,7 @@ def test_progress_counts_frames(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's peak of memory")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     for count in (60, 500):
         videos.write_video(tmp_path / f"{count}.avi", count, size=(320, 240))

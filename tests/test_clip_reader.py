@@ -60,7 +60,7 @@ def test_a_file_that_was_replaced_while_it_was_decoded_has_no_answer(tmp_path: P
         reader.wait()  # the thread waits with the file open, as more is decoded than it may hold
         other = videos.write_video(tmp_path / "other.avi", num_frames=9)
         path.write_bytes(other.read_bytes()) if os.name == "nt" else other.replace(path)
-        with pytest.raises(VideoDecodeError, match="was written to while it was read"):
+        with pytest.raises(VideoDecodeError, match="was changed while it was read"):
             list(reader.frames())
         assert reader.file is None
 

@@ -1,4 +1,4 @@
-"""Hundreds of damaged files, in one process that decodes: each gives frames, or says why not."""
+"""Damaged files, in one process that decodes: each gives frames, or says why not."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SIZE = 32
 NUM_FRAMES = 12
+NUM_DAMAGED = 40
 MAX_FRAMES = 100 * NUM_FRAMES
 """A damaged frame rate or time must not make twelve pictures thousands."""
 
@@ -142,17 +143,15 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     originals = sources(folder)
     target = tmp_path_factory.mktemp("damaged")
     chance = random.Random(2017)
+    pairs = [(original, damage) for original in originals for damage in DAMAGES]
     paths = []
-    for original in originals:
-        data = original.read_bytes()
-        for damage in DAMAGES:
-            for number in range(6):
-                other = chance.choice(originals).read_bytes()
-                is_honest = damage is not leave and chance.random() < 0.9
-                suffix = original.suffix if is_honest else chance.choice(SUFFIXES)
-                path = target / f"{original.name}-{damage.__name__}-{number}{suffix}"
-                path.write_bytes(damage(data, other, chance))
-                paths.append(path)
+    for number, (original, damage) in enumerate(chance.sample(pairs, NUM_DAMAGED)):
+        other = chance.choice(originals).read_bytes()
+        is_honest = damage is not leave and chance.random() < 0.9
+        suffix = original.suffix if is_honest else chance.choice(SUFFIXES)
+        path = target / f"{number}-{original.name}-{damage.__name__}{suffix}"
+        path.write_bytes(damage(original.read_bytes(), other, chance))
+        paths.append(path)
     return paths
 
 
@@ -186,13 +185,12 @@ def outcome(process: DecodeProcess, path: Path) -> str:
 def test_every_damaged_file_gives_frames_or_says_why_not(
     damaged: list[Path], process: DecodeProcess, tmp_path: Path
 ) -> None:
-    assert len(damaged) >= 300
     outcomes = [outcome(process, path) for path in damaged]
     # Else nothing was tested: neither the files that are damaged a little, nor the ruined ones.
-    assert outcomes.count("frames") > 100
-    assert outcomes.count("VideoDecodeError") > 100
+    assert outcomes.count("frames") > 8
+    assert outcomes.count("VideoDecodeError") > 8
     # 1 in 27,000 meets an exception of OpenCV 4.12. Others may be worse, but not much.
-    assert outcomes.count("DecoderCrashedError") + outcomes.count("DecoderTimeoutError") < 8
+    assert outcomes.count("DecoderCrashedError") + outcomes.count("DecoderTimeoutError") < 3
     sound = videos.write_video(tmp_path / "sound.avi", num_frames=NUM_FRAMES)
     assert outcome(process, sound) == "frames"
     assert process.info is not None
@@ -203,7 +201,7 @@ def test_damaged_images_in_folders_are_left_out_or_told(
     tmp_path: Path, process: DecodeProcess
 ) -> None:
     chance = random.Random(5)
-    for suffix in (".png", ".jpg", ".bmp", ".tiff", ".webp"):
+    for suffix in (".png", ".jpg"):
         for damage in DAMAGES:
             folder = tmp_path / f"{suffix[1:]}-{damage.__name__}"
             videos.image_folder(folder, num_images=3, name="{}" + suffix)
@@ -232,7 +230,7 @@ def test_pictures_of_another_size_than_the_header_says_take_only_their_video_dow
 def test_the_command_gives_a_line_for_each_damaged_file(
     damaged: list[Path], tmp_path: Path, run_i3d: RunI3D
 ) -> None:
-    chosen = [str(path) for path in damaged[::5]]
+    chosen = [str(path) for path in damaged]
     names, output = tmp_path / "list.txt", tmp_path / "r.jsonl"
     names.write_text("".join(f"{path}\n" for path in chosen), encoding="utf-8")
     run = run_i3d(

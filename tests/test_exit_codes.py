@@ -133,7 +133,7 @@ def test_130_ctrl_c_in_any_command() -> None:
         (["clip.avi", "--label-file", "missing.txt"], "missing.txt cannot be read"),
         (["clip.avi", "-o", "."], "The output . is a folder"),
         (["clip.avi", "-o", "nowhere/out.json"], "out.json does not exist"),
-        (["clip.avi", "-o", "clip.avi"], "would be overwritten"),
+        (["clip.avi", "-o", "clip.avi", "--format", "json"], "would be overwritten"),
         ([], "No video was given."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -313,7 +313,7 @@ def test_6_a_folder_that_holds_no_model(invoke_i3d: RunI3D, tmp_path: Path) -> N
     process = invoke_i3d("classify", clip, "--model", tmp_path / "model")
     assert_failed(process, 6, "is not a TensorFlow model: it has no saved_model.pb")
     process = invoke_i3d("classify", clip, "--model", clip)
-    assert_failed(process, 6, "it is no tar or zip archive")
+    assert_failed(process, 6, "it is not a whole tar or zip archive")
 
 
 # 7

@@ -157,7 +157,8 @@ def test_a_stopped_download_is_taken_up_and_of_two_processes_one_fetches(
     for quarter, (number, code) in enumerate(codes.items(), start=1):
         # Each run gets a quarter more, hears nothing then, and is stopped.
         before, goal = bytes_so_far(), size * quarter // 4
-        resource.faults.append(Fault(stall_after=goal - before))
+        # What there is is asked for once before the rest is.
+        resource.faults += [*[Fault()] * bool(before), Fault(stall_after=goal - before)]
         process = start(command, "model", "fetch", PAGE)
         wait_for_bytes(goal - 2**16)
         process.send_signal(getattr(signal, number))
@@ -185,7 +186,7 @@ def test_a_stopped_download_is_taken_up_and_of_two_processes_one_fetches(
         assert done.stdout == f"{installed.directory}\n"
     notes = sorted(done.stderr.partition(" that ")[0] for done in both)
     assert notes == ["", "Note: Waiting for another i3d"], "one of them fetches"
-    (_, request) = storage.requests
+    *_, request = storage.requests
     assert request.headers["range"] == f"bytes={offset}-"
     assert bytes_so_far() == 0
     assert len(scratch_folders()) <= 1
@@ -313,23 +314,18 @@ def test_https_never_turns_into_http(
 @pytest.mark.parametrize(
     ("resource", "reason", "num_requests"),
     [
-        (
-            Resource(NO_MODEL, always=Fault(piece_seconds=0.4)),
-            "for 0.5 seconds (tried 2 times)",
-            2,
-        ),
         (Resource(always=Fault(stall_after=-1)), "the server sent nothing for 0.5 seconds", 2),
-        (Resource(redirect=GCS_PATH), "the server redirects in a circle", 11),
+        (Resource(redirect=GCS_PATH), "the server redirects more than 10 times", 11),
         (Resource(NO_MODEL, faults=[500, Fault(drop=True)]), ARRIVED, 3),
         (Resource(NO_MODEL, framing=Framing.CLOSE), ARRIVED, 1),
         (Resource(NO_MODEL, framing=Framing.CHUNKED), ARRIVED, 1),
-        (Resource(NO_MODEL, faults=[Fault(reset_after=60)], etag='"1"'), ARRIVED, 2),
+        (Resource(NO_MODEL, faults=[Fault(reset_after=60)], etag='"1"'), ARRIVED, 3),
         (Resource(NO_MODEL[:-20]), "it is damaged or cut off", 1),
         (Resource(b"<!doctype html><title>Sign in</title>"), "archive", 1),
         (Resource(b""), "it is empty", 1),
     ],
     ids=[
-        "a-byte-at-a-time", "silent", "redirect-loop", "500-then-fine", "no-length", "chunked",
+        "silent", "redirect-loop", "500-then-fine", "no-length", "chunked",
         "reset-then-fine", "truncated", "web-page", "nothing",
     ],
 )  # fmt: skip
@@ -357,7 +353,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("resource", "sentence"),
     [
-        (Resource(os.urandom(2 * 10**6)), "is too full: the download takes 2.0 MB"),
+        (Resource(os.urandom(2 * 10**6)), "is full"),
         (Resource(os.urandom(2 * 10**6), framing=Framing.CHUNKED), "is full"),
         (Resource(archive_of("saved_model.pb", 2 * 10**6)), "is full"),
     ],

@@ -227,8 +227,11 @@ def test_what_is_not_there_or_no_model(tmp_path: Path) -> None:
     ("content", "expected"),
     [
         (b"", "it is empty."),
-        (b"noise" * 1000, "it is no tar or zip archive."),
-        (b"<!doctype html><p>Sign in", "it is no tar or zip archive (it looks like a web page)."),
+        (b"noise" * 1000, "it is not a whole tar or zip archive."),
+        (
+            b"<!doctype html><p>Sign in",
+            "it is not a whole tar or zip archive (it looks like a web page).",
+        ),
     ],
 )
 def test_a_file_that_is_no_archive(content: bytes, expected: str, tmp_path: Path) -> None:
@@ -382,7 +385,7 @@ def test_a_file_that_is_no_archive_of_a_model_is_refused(tmp_path: Path) -> None
     with pytest.raises(ModelLoadError) as caught:
         find_model(str(file))
     assert caught.value.message == (
-        f"The model {file} cannot be used: it is no tar or zip archive."
+        f"The model {file} cannot be used: it is not a whole tar or zip archive."
     )
     assert caught.value.hint == (
         "Give a folder that holds saved_model.pb and variables/, or an archive of one."

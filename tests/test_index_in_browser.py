@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from i3d.report.pages.index_page import render_index
-from i3d.report.reading_rows import FoundResults, ResultRow
+from i3d.report.reading import FoundResults, ResultRow
 from i3d.report.text import printable
 from test_index_page import failed, ok
 from test_video_page import HOSTILE

@@ -13,8 +13,7 @@ from click.testing import CliRunner
 from i3d.cli.main import cli
 from i3d.report.pages import index_page
 from i3d.report.pages.index_page import render_index
-from i3d.report.reading import read_results
-from i3d.report.reading_rows import FoundResults, ResultRow
+from i3d.report.reading import FoundResults, ResultRow, read_results
 from i3d.report.text import printable
 from test_result_files import FOUR
 from test_result_reading import written
@@ -185,20 +184,6 @@ def test_a_name_that_is_not_utf8_is_linked_by_its_bytes(tmp_path: Path) -> None:
     link = link_of(r"d\udce9p/n\udce9.mp4", tmp_path)
     assert link is not None
     assert link.endswith("/d%E9p/n%E9.mp4")
-
-
-@pytest.mark.parametrize(
-    ("path", "link"),
-    [
-        (r"C:\my videos\a#1.mp4", "file:///C:/my%20videos/a%231.mp4"),
-        (r"d:/x.mp4", "file:///d:/x.mp4"),
-        (r"\\server\share\day 1\x.mp4", "file://server/share/day%201/x.mp4"),
-    ],
-)
-def test_a_drive_of_windows_is_linked_as_it_is(tmp_path: Path, path: str, link: str) -> None:
-    if os.name == "nt" and path[:1].lower() == tmp_path.drive[:1].lower():
-        pytest.skip("on the drive of the page links are relative")
-    assert link_of(path, tmp_path) == link
 
 
 def test_a_folder_of_images_and_a_missing_video(tmp_path: Path) -> None:

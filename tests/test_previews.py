@@ -11,11 +11,9 @@ from PIL import Image, ImageSequence
 
 from i3d.errors import UsageError, VideoTooShortError
 from i3d.pictures import preview as previews
-from i3d.pictures.apng import ApngWriter
-from i3d.pictures.gif import GifWriter
+from i3d.pictures.animation import write_animation
 from i3d.pictures.preview import write_preview
 from i3d.pictures.sheet import MARGIN, OUTLINE, PANEL_SIZE, SheetLayout, clock, draw_panel
-from i3d.pictures.webp import WebpWriter
 from i3d.video.ahead import ClipReader
 from i3d.video.frames import crop_box
 from i3d.video.reader import VideoReader
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from i3d.video.frames import Frame
 
 LOSSLESS = ("webp", "apng")
-WRITERS = (GifWriter, WebpWriter, ApngWriter)
+ANIMATIONS = ("gif", *LOSSLESS)
 SIZE = 32
 SQUARE = (48, 48)
 """Size of videos of which nothing is cut off."""
@@ -90,85 +88,68 @@ def test_lossless_formats_hold_the_frames_that_a_model_is_fed(noisy, tmp_path, f
     assert seconds == pytest.approx([0.04] * 12)
 
 
-@pytest.mark.parametrize("writer_class", WRITERS)
-def test_pictures_that_change_in_a_corner_only_come_back_whole(tmp_path, writer_class):
-    """Only what changed is stored; WebP can begin at even pixels only."""
+@pytest.mark.parametrize("format_name", ANIMATIONS)
+def test_pictures_that_change_in_a_corner_only_come_back_whole(tmp_path, format_name):
     still = np.zeros((21, 31, 3), np.uint8)
     still[:, :, 1] = 200
-    images = [still.copy() for _ in range(6)]
+    images = [still.copy() for _ in range(5)]
     images[1][7, 9] = 255  # one pixel at an odd place
-    images[2][7, 9] = 255  # nothing new
-    images[3][20, 30] = (255, 0, 0)  # the last one, and the other as it was
-    images[4][:] = 64
-    with writer_class(tmp_path / "out", 31, 21) as writer:
-        for i, image in enumerate(images):
-            writer.write(image, i / 10)
-        writer.finish(0.6)
+    images[2][20, 30] = (255, 0, 0)  # the last one, and the other as it was
+    images[3][:] = 64
+
+    write_animation(tmp_path / "out", [(x, i / 10) for i, x in enumerate(images)], 0.5, format_name)
 
     shown, seconds = pictures(tmp_path / "out")
-    assert len(shown) == 6
-    for image, expected in zip(shown, images, strict=True):
-        np.testing.assert_array_equal(image, expected)
-    assert seconds == pytest.approx([0.1] * 6)
+    np.testing.assert_array_equal(shown, images)
+    assert seconds == pytest.approx([0.1] * 5)
 
 
-def test_still_pictures_take_next_to_nothing(tmp_path):
-    for writer_class in WRITERS:
-        sizes = []
-        for count in (1, 11):
-            with writer_class(tmp_path / "out", 64, 48) as writer:
-                for i in range(count):
-                    writer.write(videos.noise_image(1), i / 10)
-                writer.finish(count / 10)
-            sizes.append((tmp_path / "out").stat().st_size)
-        assert sizes[1] - sizes[0] < 10 * 1000, writer_class  # a picture of noise takes 9000
+@pytest.mark.parametrize("format_name", ANIMATIONS)
+def test_still_pictures_take_next_to_nothing(tmp_path, format_name):
+    image = videos.noise_image(1)
+    sizes = []
+    for count in (1, 11):
+        frames = [(image, i / 10) for i in range(count)] + [(image // 2, count / 10)]
+        write_animation(tmp_path / "out", frames, count / 10 + 0.1, format_name)
+        sizes.append((tmp_path / "out").stat().st_size)
+        assert pictures(tmp_path / "out")[1] == pytest.approx([count / 10, 0.1])
+    assert abs(sizes[1] - sizes[0]) < 1000  # a picture of noise takes 9000
 
 
 def test_a_gif_stores_nothing_of_pixels_that_stay_as_they_are(tmp_path):
     sizes = []
     for count in (1, 11):
-        with GifWriter(tmp_path / "out", 64, 48) as writer:
-            for i in range(count):
-                image = videos.noise_image(1)
-                image[0, 0] = image[-1, -1] = image[20, 20] if i % 2 else image[30, 30]
-                writer.write(image, i / 10)
-            writer.finish(count / 10)
+        images = [videos.noise_image(1) for _ in range(count)]
+        for i, image in enumerate(images):
+            image[0, 0] = image[-1, -1] = image[20, 20] if i % 2 else image[30, 30]
+        frames = [(image, i / 10) for i, image in enumerate(images)]
+        write_animation(tmp_path / "out", frames, count / 10, "gif")
         sizes.append((tmp_path / "out").stat().st_size)
-    assert sizes[1] - sizes[0] < 10 * 1200  # of which 768 are the table of colours
+    assert sizes[1] - sizes[0] < 10 * 400  # a picture of noise takes 9000
 
 
 def test_a_gif_is_near_to_the_frames_and_small(tmp_path):
     """A wall in all shades, with something that moves before it: what palettes find hard."""
     down, across = np.mgrid[0:96, 0:128]
     wall = np.stack([across * 2, 255 - down * 2, (across + down) % 256], axis=2).astype(np.uint8)
-    images = []
-    for i in range(10):
-        wall_now = wall.copy()
-        wall_now[20:50, 8 * i : 8 * i + 30] = (30, 60, 220)
-        images.append(wall_now)
-    with GifWriter(tmp_path / "out.gif", 128, 96) as writer:
-        for i, image in enumerate(images):
-            writer.write(image, i / 25)
-        writer.finish(0.4)
+    images = [wall.copy() for _ in range(10)]
+    for i, image in enumerate(images):
+        image[20:50, 8 * i : 8 * i + 30] = (30, 60, 220)
 
-    shown, _ = pictures(tmp_path / "out.gif")
-    for image, expected in zip(shown, images, strict=True):
-        error = image.astype(int) - expected
-        assert np.sqrt(np.mean(error**2)) < 8
-        assert np.abs(error).max() < 64
-    assert (tmp_path / "out.gif").stat().st_size < 60_000  # as bytes of a palette: 123,000
+    write_animation(tmp_path / "out", [(x, i / 25) for i, x in enumerate(images)], 0.4, "gif")
+
+    error = np.array(pictures(tmp_path / "out")[0], int) - images
+    assert np.sqrt(np.mean(error**2)) < 8
+    assert np.abs(error).max() < 64
+    assert (tmp_path / "out").stat().st_size < 60_000  # as bytes of a palette: 123,000
 
 
-def test_a_gif_of_scenes_in_other_colours_takes_other_colours(tmp_path):
+def test_a_gif_of_scenes_in_other_colours_shows_both(tmp_path):
     scenes = [np.full((32, 32, 3), colour, np.uint8) for colour in ((250, 5, 5), (7, 7, 240))]
-    with GifWriter(tmp_path / "out.gif", 32, 32) as writer:
-        for i, image in enumerate(scenes):
-            writer.write(image, i / 25)
-        writer.finish(0.08)
 
-    shown, _ = pictures(tmp_path / "out.gif")
-    for image, expected in zip(shown, scenes, strict=True):
-        np.testing.assert_array_equal(image, expected)
+    write_animation(tmp_path / "out.gif", [(scenes[0], 0), (scenes[1], 0.04)], 0.08, "gif")
+
+    np.testing.assert_array_equal(pictures(tmp_path / "out.gif")[0], scenes)
 
 
 def test_an_mp4_shows_each_frame_at_its_time(tmp_path):
@@ -188,10 +169,11 @@ def test_an_mp4_shows_each_frame_at_its_time(tmp_path):
 # Times
 
 
-@pytest.mark.parametrize("format_name", ["gif", *LOSSLESS])
+@pytest.mark.parametrize("format_name", ANIMATIONS)
 def test_times_of_a_variable_rate_stay_true(tmp_path, format_name):
     durations = [43, 121, 57, 88, 207, 45, 101, 64, 73]
-    video = videos.variable_rate_mp4(tmp_path / "varying.mp4", durations)
+    images = [videos.noise_image(i) for i in range(len(durations))]
+    video = videos.write_mp4(tmp_path / "varying.mp4", images, durations=durations)
 
     preview(video, tmp_path / "out", format_name)
 
@@ -202,11 +184,17 @@ def test_times_of_a_variable_rate_stay_true(tmp_path, format_name):
     assert starts(seconds) == pytest.approx(true, abs=tick / 2 + 1e-6)
 
 
+def spot(number: int) -> Frame:
+    """A picture that is not like the one before."""
+    image = np.zeros((8, 8, 3), np.uint8)
+    image.reshape(64, 3)[number % 64] = 255
+    return image
+
+
 def test_times_do_not_drift_in_a_long_gif(tmp_path):
-    with GifWriter(tmp_path / "out.gif", 8, 8) as writer:
-        for i in range(300):
-            writer.write(np.full((8, 8, 3), i % 256, np.uint8), i * 1001 / 24000)
-        writer.finish(300 * 1001 / 24000)
+    frames = [(spot(i), i * 1001 / 24000) for i in range(300)]
+
+    write_animation(tmp_path / "out.gif", frames, 300 * 1001 / 24000, "gif")
 
     _, seconds = pictures(tmp_path / "out.gif")
     assert len(seconds) == 300
@@ -214,30 +202,30 @@ def test_times_do_not_drift_in_a_long_gif(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("writer_class", "shortest"), [(GifWriter, 0.02), (WebpWriter, 0.011), (ApngWriter, 0.011)]
+    ("format_name", "shortest"), [("gif", 0.02), ("webp", 0.011), ("apng", 0.011)]
 )
-def test_pictures_too_close_for_browsers_are_left_out(tmp_path, writer_class, shortest):
-    with writer_class(tmp_path / "out", 8, 8) as writer:
-        for i in range(240):
-            writer.write(np.full((8, 8, 3), i, np.uint8), i / 240)
-        writer.finish(1.0)
+def test_pictures_too_close_for_browsers_are_left_out(tmp_path, format_name, shortest):
+    frames = [(spot(i), i / 240) for i in range(240)]
+
+    left_out = write_animation(tmp_path / "out", frames, 1.0, format_name)
 
     images, seconds = pictures(tmp_path / "out")
-    assert len(images) == writer.num_written
-    assert writer.num_written + writer.num_left_out == 240
+    assert len(images) + left_out == 240
     assert min(seconds) >= shortest - 1e-9
     assert max(seconds) < shortest + 0.011
     assert sum(seconds) == pytest.approx(1.0, abs=0.021)
 
 
-@pytest.mark.parametrize("writer_class", WRITERS)
-def test_a_picture_may_be_shown_for_minutes(tmp_path, writer_class):
-    with writer_class(tmp_path / "out", 8, 8) as writer:
-        writer.write(videos.noise_image(1, (8, 8)), 0)
-        writer.write(videos.noise_image(2, (8, 8)), 300)
-        writer.finish(301)
+@pytest.mark.parametrize(("format_name", "longest"), [("gif", 655.35), ("webp", 900), ("apng", 65)])
+def test_a_picture_may_be_shown_for_a_minute_and_longer_as_long_as_the_format_can(
+    tmp_path, format_name, longest
+):
+    for still in (1, 500):  # equal pictures are one
+        frames = [*[(spot(1), 900 * i / still) for i in range(still)], (spot(2), 900)]
 
-    assert pictures(tmp_path / "out")[1] == pytest.approx([300, 1])
+        write_animation(tmp_path / "out", frames, 901, format_name)
+
+        assert pictures(tmp_path / "out")[1] == pytest.approx([longest, 1], abs=0.6)
 
 
 def test_the_last_frame_is_shown_until_the_end_of_the_span(noisy, tmp_path):
@@ -359,15 +347,19 @@ def test_a_sheet_of_many_shows_twenty_from_the_first_to_the_last(tmp_path, monke
     assert min(steps) > 0
 
 
-def test_a_sheet_of_every_tenth_frame_shows_them_and_no_more_than_fit(tmp_path, monkeypatch):
+def test_every_second_frame_is_shown_and_no_more_than_fit(tmp_path, monkeypatch):
     images = [videos.numbered_image(i, SQUARE) for i in range(60)]
     video = videos.write_avi(tmp_path / "numbers.avi", images)
 
     assert preview(video, tmp_path / "out.png", "png", every=2).num_frames == 30
 
     monkeypatch.setattr(previews, "MAX_SHEET_FRAMES", 29)
-    with pytest.raises(UsageError, match="at most 29 frames"):
+    with pytest.raises(UsageError, match="A sheet shows at most 29 frames"):
         preview(video, tmp_path / "out.png", "png", every=2)
+
+    monkeypatch.setattr(previews, "MAX_ASKED", 29)
+    with pytest.raises(UsageError, match="An animation shows at most 29 frames"):
+        preview(video, tmp_path / "out.gif", "gif", every=2)
 
 
 @pytest.mark.parametrize("recipe", ["standard", "deepmind"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -27,7 +28,6 @@ from i3d.errors import (
     UsageError,
 )
 from i3d.files.cache import cache_dir, downloads_dir, models_dir, package_data_dir
-from i3d.files.download import transfer
 from i3d.models import inspect as inspection
 from i3d.models import remote
 from i3d.models.catalog import CATALOG
@@ -56,7 +56,7 @@ NETWORK_SOURCES = ("tfhub", "gcs", "kaggle", "deepmind")
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "BACKOFF_SECONDS", (0.0,) * 4)
+    monkeypatch.setattr("i3d.files.session.BACKOFF_SECONDS", 0.0)
 
 
 # The catalogue
@@ -452,23 +452,23 @@ GRAPH = ("saved_model.pb", b"graph")
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"\0\1\2\3" * 1000, "it is no tar or zip archive"),
+        (b"\0\1\2\3" * 1000, "it is not a whole tar or zip archive"),
         (b"", "it is empty"),
-        (PAGE, "it is no tar or zip archive (it looks like a web page)"),
+        (PAGE, "it is not a whole tar or zip archive (it looks like a web page)"),
         (tar(GRAPH)[:-20], "it is damaged or cut off"),
-        (tar(GRAPH, ("../evil", b"x")), "it holds a file outside its folder (../evil)"),
-        (tar(GRAPH, ("/tmp/evil", b"x")), "it holds a file outside its folder (/tmp/evil)"),
+        (tar(GRAPH, ("../evil", b"x")), "it holds a file outside its folder ('../evil')"),
+        (tar(GRAPH, ("/tmp/evil", b"x")), "it holds a file outside its folder ('/tmp/evil')"),
         (
             tar(GRAPH, ("evil", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"})),
-            "it holds a link (evil)",
+            "it holds a link, or something that is not a file ('evil')",
         ),
         (
             tar(GRAPH, ("evil", {"type": tarfile.LNKTYPE, "linkname": "saved_model.pb"})),
-            "it holds a link (evil)",
+            "it holds a link, or something that is not a file ('evil')",
         ),
         (
             tar(GRAPH, ("evil", {"type": tarfile.CHRTYPE, "devmajor": 1})),
-            "it holds something that is no file and no folder (evil)",
+            "it holds a link, or something that is not a file ('evil')",
         ),
         (
             tar(("readme.txt", b"nothing here")),
@@ -506,9 +506,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(
     hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "MAX_MODEL_BYTES", 1000)
-    assert (
-        refusal(hosts, tar(("saved_model.pb", bytes(2000)))) == "it unpacks to more than 1000 bytes"
-    )
+    assert refusal(hosts, tar(("saved_model.pb", bytes(2000)))) == "it unpacks to more than 1.0 kB"
 
 
 def test_a_download_that_breaks_off_is_refused(hosts: ModelHosts) -> None:
@@ -718,13 +716,15 @@ def test_a_full_disk_is_told_where_every_source_fills_it_and_leaves_nothing(
 def test_a_source_that_fills_the_disk_does_not_keep_the_others_from_being_tried(
     hosts: ModelHosts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     hosts.only("tfhub")
-    full = shutil.disk_usage("/")._replace(free=1_000_000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr("i3d.files.download.write_through", full)
     with pytest.raises(TransferError) as caught:
         find_model(NAME)
     assert hosts.paths("deepmind")
-    assert "1.0 MB are free" in reason_of(caught.value, "tfhub")
+    assert "is full" in reason_of(caught.value, "tfhub")
     assert any("I3D_CACHE_DIR" in line for line in caught.value.details[7:]), "what helps"
     assert entries_of_the_cache() == set()
 
@@ -905,7 +905,11 @@ def test_a_pipe_or_device_is_no_archive(tmp_path: Path) -> None:
     ("content", "error", "message"),
     [
         (None, TransferError, "cannot be fetched: the server answered 404 Not Found."),
-        (PAGE, TransferError, "was fetched, but it is no tar or zip archive (it looks like a"),
+        (
+            PAGE,
+            TransferError,
+            "was fetched, but it is not a whole tar or zip archive (it looks like a",
+        ),
         (tar(("readme", b"")), TransferError, "was fetched, but what came is not a TensorFlow"),
         (
             tar(("saved_model.pb", b"\xff" * 100)),

@@ -13,12 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from i3d.cli.main import cli
-from i3d.datasets.ucf101.choose import sample_clips, select_clips
-from i3d.datasets.ucf101.clips import clips_dir
 from i3d.datasets.ucf101.data import load_index
-from i3d.datasets.ucf101.names import Clip
 from i3d.engines import choose as engines
-from i3d.errors import CacheError
 from i3d.files.cache import ucf101_dir
 
 from ucf101_hosts import (
@@ -28,7 +24,6 @@ from ucf101_hosts import (
     color_model,
     colored,
     colored_hosts,
-    index_page,
     ucf101,
 )
 from web_server import Resource
@@ -61,7 +56,7 @@ def names_in(evaluation: dict[str, Any]) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("i3d.files.download.transfer.BACKOFF_SECONDS", (0.0,))
+    monkeypatch.setattr("i3d.files.session.BACKOFF_SECONDS", 0.0)
 
 
 def test_eval_counts_by_hand(colored_hosts: Hosts, color_model: Path) -> None:
@@ -95,21 +90,6 @@ def test_eval_of_which_some_clips_fail(
     assert len(rows) == 5
 
 
-def test_eval_of_a_sample_is_the_same_each_time(colored_hosts: Hosts, color_model: Path) -> None:
-    chosen = []
-    for _ in range(2):
-        result = ucf(
-            "eval", *HAD, "--sample", 2, "--seed", 3, "--model", color_model, "--format", "json"
-        )
-        document = json.loads(result.stdout)
-        chosen.append([clip["clip"] for clip in document["evaluations"][0]["clips"]])
-    assert chosen[0] == chosen[1]
-    clips = select_clips(load_index(), HAD)
-    assert chosen[0] == [clip.name for clip in sample_clips(clips, 2, seed=3)]
-    assert chosen[0] != [clip.name for clip in sample_clips(clips, 2, seed=0)]
-    assert document["selection"]["seed"] == 3
-
-
 # Which clips
 
 
@@ -137,24 +117,9 @@ def test_eval_of_a_subset_of_a_split(
     (evaluation,) = document["evaluations"]
     names = names_in(evaluation)
     assert evaluation["num_clips"] == len(set(names)) == 4
-    assert all(Clip.parse(name).subset(2) == "test" for name in names)
+    assert all(load_index().find(name).subsets[1] == "test" for name in names)
     assert len(evaluation["left_out"]) == 54
     assert sum(row["num_clips"] for row in evaluation["left_out"]) > 1500
-
-
-def test_eval_of_a_category(ucf101: Hosts, color_model: Path, colored: dict[str, bytes]) -> None:
-    serve_all(ucf101, colored["red"])
-    options = ("cliffdiving", "--split", 1, "--subset", "test", "--model", color_model)
-    (evaluation,) = evaluated(*options, "--relation", "exact")["evaluations"]
-    (category,) = evaluation["categories"]
-    assert (category["category"], category["labels"]) == ("CliffDiving", ["diving cliff"])
-    assert names_in(evaluation) == [
-        clip.name for clip in load_index().category("CliffDiving").clips if clip.subset(1) == "test"
-    ]
-    assert category["top1"]["fraction"] == 1.0
-    text = ucf("eval", *options).stdout
-    assert "  top-1  100.0 %  (39 of 39; " in text
-    assert text.endswith("39 of 39 clips were taken from an earlier run.\n")
 
 
 def test_eval_without_names_takes_a_sample_of_all_clips_and_names_what_is_left_out(
@@ -181,24 +146,6 @@ def test_the_sample_is_drawn_from_what_the_models_own_labels_count_for(
     assert "Left out, as the model has no exact label: 1 category (1 clip)\n  Bowling\n" in text
 
 
-def test_clips_that_only_a_host_has_are_not_evaluated(ucf101: Hosts, color_model: Path) -> None:
-    chosen = ("v_Bowling_*", "--sample", 5, "--model", color_model)
-    before = evaluated(*chosen)
-    extra = [f"v_Bowling_g{group}_c{i:02}.avi" for group in range(26, 36) for i in range(1, 31)]
-    ucf101.index.resources[FOLDER] = Resource(index_page(extra))
-    assert "300 that i3d's list does not have" in ucf("list", "--refresh").stderr
-    assert extra[0] in ucf("list", "Bowling", "--format", "names").stdout
-
-    after = evaluated(*chosen)
-    assert after["selection"] == before["selection"]
-    assert names_in(after["evaluations"][0]) == names_in(before["evaluations"][0])
-    for name in (extra[0], "*_g26_*"):
-        result = ucf("eval", "v_Bowling_g01_c01", name, "--model", color_model)
-        assert (result.exit_code, result.stdout) == (4, "")
-        assert f"Only the index host's own list has {name}" in result.stderr
-    assert "There is no clip" in ucf("eval", "v_Bowling_g99_c01").stderr
-
-
 # What can't be evaluated
 
 
@@ -223,16 +170,6 @@ def test_eval_says_what_it_cannot_do_before_a_model_is_loaded(
     assert message in result.stderr
     assert ucf101.index.requests == []
     assert not ucf101_dir().exists()
-
-
-def test_eval_takes_a_model_of_other_labels_by_the_names_that_it_is_given(
-    colored_hosts: Hosts, tmp_path: Path
-) -> None:
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(["one", "two"]))
-    result = ucf("eval", "Bowling", "--label-file", labels)
-    assert result.exit_code == 2
-    assert "it has none of the labels that stand for it (bowling)" in result.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="needs /dev/fd")
@@ -271,24 +208,6 @@ def test_the_same_error_of_a_clip_with_several_recipes_is_said_once(
     assert result.stdout.count("v_Bowling_g01_c02: ") == 2  # for each recipe
 
 
-def test_a_clip_that_failed_is_told_of_when_the_next_recipe_stops_the_run(
-    colored_hosts: Hosts, color_model: Path
-) -> None:
-    name, model = "v_Bowling_g01_c01", ("--model", color_model)
-    assert ucf("eval", name, *model, "--recipe", "tutorial").exit_code == 0
-    (journal,) = (ucf101_dir() / "evaluations").iterdir()
-    journal.unlink()
-    journal.mkdir()  # can't be read
-    (clips_dir() / f"{name}.avi").unlink()
-    colored_hosts.index.resources[f"{FOLDER}{name}.avi"] = Resource(always=404)
-    result = ucf("eval", name, *model, "--recipe", "standard", "--recipe", "tutorial")
-    assert result.exit_code == CacheError.exit_code
-    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 2
-    assert f"{name}.avi cannot be fetched" in errors[0]
-    assert str(journal.parent) in errors[1]
-
-
 # Several recipes, and files
 
 
@@ -314,13 +233,6 @@ def test_eval_compares_recipes(colored_hosts: Hosts, color_model: Path) -> None:
     assert lines[-2:] == [
         f"{name}: 4 of 4 clips were taken from an earlier run." for name in ("standard", "tutorial")
     ]
-
-
-def test_recipes_are_compared_on_the_same_sample(colored_hosts: Hosts, color_model: Path) -> None:
-    options = ("--recipe", "standard", "--recipe", "tutorial", "--sample", 2)
-    first, second = evaluated(*HAD, "--model", color_model, *options)["evaluations"]
-    assert names_in(first) == names_in(second)
-    assert len(names_in(first)) == 2
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def write(
 def write_with_sound(path: Path, source: Path, seconds: float = 3.0, **options: Any) -> VideoWriter:
     count = round(seconds * 25)
     times = [i / 25 for i in range(count)]
-    return write(path, [plain(RED)] * count, times, seconds, audio_from=str(source), **options)
+    return write(path, [plain(RED)] * count, times, seconds, source=str(source), **options)
 
 
 def facts(path: Path) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def test_what_opencv_decoded_looks_as_it_did(tmp_path: Path, matrix: int) -> Non
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     pictures = [to_rgb(frame.image) for frame in VideoReader(source)]
-    write(tmp_path / "v.mp4", pictures, [0, 0.04, 0.08], 0.12, colours_from=str(source))
+    write(tmp_path / "v.mp4", pictures, [0, 0.04, 0.08], 0.12, source=str(source))
     found = facts(tmp_path / "v.mp4")
     assert found["matrix"] == matrix
     planes = found["yuv"][0].reshape(-1)
@@ -161,7 +161,7 @@ def test_what_opencv_decoded_looks_as_it_did(tmp_path: Path, matrix: int) -> Non
 
 def test_colours_of_a_folder_are_taken_as_they_are(tmp_path: Path) -> None:
     folder = videos.image_folder(tmp_path / "images")
-    write(tmp_path / "v.mp4", [plain(RED)], [0], 1, colours_from=str(folder))
+    write(tmp_path / "v.mp4", [plain(RED)], [0], 1, source=str(folder))
     assert rgb(facts(tmp_path / "v.mp4")["yuv"][0], 64) == pytest.approx(RED, abs=4)
 
 
@@ -358,7 +358,7 @@ def test_a_block_that_fails_leaves_no_file(tmp_path: Path) -> None:
     source = sounds.video_with_sound(tmp_path / "s.mp4")
 
     def interrupted() -> None:
-        with VideoWriter(tmp_path / "v.mp4", 64, 48, audio_from=str(source)) as writer:
+        with VideoWriter(tmp_path / "v.mp4", 64, 48, source=str(source)) as writer:
             for i in range(60):
                 writer.write(plain(RED), i / 25)
             raise KeyboardInterrupt
@@ -464,7 +464,7 @@ def test_libraries_say_nothing(tmp_path: Path) -> None:
     import sys
     import numpy as np
     from i3d.pictures.mp4 import VideoWriter
-    with VideoWriter(sys.argv[2], 65, 49, audio_from=sys.argv[1]) as writer:
+    with VideoWriter(sys.argv[2], 65, 49, source=sys.argv[1]) as writer:
         for i in range(75):
             writer.write(np.zeros((49, 65, 3), np.uint8), i / 25)
         writer.finish(3)

@@ -23,7 +23,7 @@ from web_server import Resource, WebServer, serve
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 FOLDER = "/THUMOS14/UCF101/UCF101/"
 ZIP = "/thumos14_files/UCF101_videos.zip"
@@ -54,33 +54,6 @@ def clip_content(seed: int = 0, num_frames: int = 12) -> bytes:
 def content_of(name: str) -> bytes:
     """The content that the hosts have under a name."""
     return clip_content(sorted(NAMES).index(name) % 3)
-
-
-def index_page(names: Iterable[str]) -> bytes:
-    """A page as Apache's mod_autoindex writes it (IndexOptions FancyIndexing HTMLTable)."""
-    rows = "\n".join(
-        f'<tr><td valign="top"><img src="/icons/unknown.gif" alt="[   ]"></td><td>'
-        f'<a href="{name}">{name[:20]}..&gt;</a></td><td align="right">2013-10-03 14:04  </td>'
-        f'<td align="right">512K</td><td>&nbsp;</td></tr>'
-        for name in names
-    )
-    return f"""<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN">
-<html>
- <head>
-  <title>Index of /THUMOS14/UCF101/UCF101</title>
- </head>
- <body>
-<h1>Index of /THUMOS14/UCF101/UCF101</h1>
-  <table>
-   <tr><th valign="top"><img src="/icons/blank.gif" alt="[ICO]"></th><th><a href="?C=N;O=D">Name</a>
-   </th>
-   <th><a href="?C=M;O=A">Last modified</a></th><th><a href="?C=S;O=A">Size</a></th></tr>
-   <tr><td valign="top"><img src="/icons/back.gif" alt="[PARENTDIR]"></td><td>
-   <a href="/THUMOS14/UCF101/">Parent Directory</a></td><td>&nbsp;</td></tr>
-{rows}
-</table>
-</body></html>
-""".encode()
 
 
 @functools.cache
@@ -124,10 +97,9 @@ def serve_hosts(
 ) -> Iterator[Hosts]:
     """Run both hosts until the end of the block."""
     clips = {FOLDER + name: Resource(content_of(name)) for name in NAMES}
-    page = Resource(index_page(NAMES), headers={"Content-Type": "text/html;charset=UTF-8"})
     archive = Resource(zip_content(), etag='"7c3b"', last_modified="Thu, 03 Oct 2013 14:04:00 GMT")
     with (
-        serve({FOLDER: page, **clips}, tls=index_tls) as index,
+        serve(clips, tls=index_tls) as index,
         serve({ZIP: archive}, tls=zip_tls) as archive_host,
     ):
         yield Hosts(index, archive_host)

@@ -153,10 +153,6 @@ class DownloadError(TransferError):
         return self.reason
 
 
-class RemoteFileChangedError(DownloadError):
-    """The file at an address is not the one any more that parts were read of before."""
-
-
 class ArchiveError(TransferError):
     """An archive is damaged, or holds something that must not be unpacked.
 
@@ -230,6 +226,19 @@ class UserInterruptError(I3DError):
     """The user stopped the run (Ctrl-C)."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+def cannot_write(where: str, error: OSError) -> OutputError:
+    """The error of a result that can't be written.
+
+    Args:
+        where: The file, or what else it was to be written to.
+        error: What the system says.
+    """
+    return OutputError(
+        f"The result cannot be written to {where}: {error.strerror or error}.",
+        hint="Make room on the disk, or write to another place.",
+    )
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`i3d annotate`: the video once more, with what happens drawn on it."""
+"""`i3d annotate`: a copy of the video with what happens drawn on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warnings
 from i3d.cli.model_options import model_options
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, output_option, verbose_option
 from i3d.cli.output import check_target, written_beside
 from i3d.cli.question import TimelineQuestion, timeline_options
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
@@ -32,14 +32,7 @@ Examples:
 
 @click.command("annotate", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    shell_complete=complete_files,
-    help="The new video: a file that ends in .mp4.",
-)
+@output_option("The new video, an .mp4 file.")
 @timeline_options
 @click.option(
     "--top",
@@ -47,13 +40,13 @@ Examples:
     default=1,
     show_default=True,
     metavar="K",
-    help="From 2 on, list the K most likely labels of each moment, too.",
+    help="From 2 on, also list the K most likely labels of each moment.",
 )
 @click.option(
     "--font",
     metavar="FILE",
     shell_complete=complete_files,
-    help="A TrueType font, for labels in other letters than those of ASCII.",
+    help="A TrueType font, for labels with other characters than ASCII.",
 )
 @model_options
 @video_options
@@ -77,7 +70,7 @@ def annotate_command(
         from i3d.pictures.annotate import annotate, check_font
 
         check_font(font)
-        # A folder that can't be written is told of before the model runs, which may take hours.
+        # Report a folder that can't be written before the model runs, which may take hours.
         with written_beside(output, [question.video]) as private:
             answer = question.answer()
             check_target(Path(output), [answer.video])  # of a clip of UCF101: known only now

@@ -258,7 +258,7 @@ def check_sources(model_state: str, *, is_in_cache: bool, progress: Progress) ->
         is_in_cache: Another program's cache on this machine holds the model.
         progress: Receives progress updates.
     """
-    from i3d.files.download.settings import is_offline
+    from i3d.files.addresses import is_offline
 
     if is_offline():
         checks = [Check("network", "info", "not asked: I3D_OFFLINE is set")]
@@ -300,13 +300,13 @@ def _ask_all(progress: Progress) -> list[Check]:
 
 def _import_client() -> Check:
     """Import what the threads need: of several that meet a broken package, one says why."""
-    import_module("i3d.files.download.connection")
+    import_module("i3d.files.session")
     import_module("i3d.models.remote")
     return Check("network", "ok", "the client can be imported")
 
 
 def _check_patience(model_state: str) -> Iterator[Check]:
-    from i3d.files.download.settings import patience_seconds
+    from i3d.files.addresses import patience_seconds
 
     try:
         patience_seconds()
@@ -321,9 +321,8 @@ def _check_patience(model_state: str) -> Iterator[Check]:
 
 
 def _ask(source: Source) -> Check:
-    from i3d.files.download.attempts import place
-    from i3d.files.download.fetch import reach
-    from i3d.files.download.settings import is_web_address
+    from i3d.files.addresses import is_web_address, place
+    from i3d.files.download import reach
     from i3d.models.remote import kaggle_auth
 
     name = f"source {source.name}"
@@ -346,7 +345,7 @@ def _ask(source: Source) -> Check:
 
 def _ask_indexes(name: str, source: Source) -> Check:
     """Ask the package indexes for the package's page, as fetching it does."""
-    from i3d.files.download.attempts import place
+    from i3d.files.addresses import place
     from i3d.models.package_index import NO_INDEX, find_file
 
     assert source.package is not None

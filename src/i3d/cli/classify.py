@@ -10,14 +10,14 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, top_option, verbose_option
 from i3d.cli.output import Output, check_target, format_of, is_plain_file
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.video_options import check_names, score_settings, video_options
 from i3d.engines.choose import check_precision
 from i3d.errors import UsageError
-from i3d.report.formats import FORMATS, make_report
+from i3d.report.formats import FORMATS, RESULT_FORMATS, make_report
 
 if TYPE_CHECKING:
     from i3d.engines.base import Precision
@@ -27,7 +27,7 @@ EPILOG = """\
 Examples:
   i3d classify clip.avi
   i3d classify clip.avi --model camera-motion --start 2 --end 5
-  i3d classify videos/ -o results.csv         (again, to go on where it was stopped)
+  i3d classify videos/ -o results.csv         (run it again to resume)
   find /data -name "*.mp4" -print0 | i3d classify --from - -o results.jsonl
   i3d classify ucf:v_CricketShot_g04_c02
   i3d classify -- -oddly-named.mp4
@@ -56,14 +56,7 @@ Examples:
     metavar="PATTERN",
     help="In folders, leave out files and folders that match.",
 )
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="How many labels to show.",
-)
+@top_option("How many labels to show.")
 @model_options
 @video_options
 @click.option(
@@ -83,9 +76,9 @@ Examples:
     metavar="S",
     help="If there are several videos, give up on one that gives no frame for S seconds.",
 )
-@result_options((*FORMATS, "parquet"))
+@result_options(RESULT_FORMATS)
 @click.option(
-    "--again", is_flag=True, help="Start over, in place of going on with the results in -o."
+    "--again", is_flag=True, help="Start over instead of resuming from the results in -o."
 )
 @offline_option
 @verbose_option
@@ -115,29 +108,26 @@ def classify_command(
     which is downloaded if needed. The model is loaded once. A video that can't be read does not
     stop the others; the exit code is then 7.
 
-    A result file in a format of lines (.jsonl, .csv, .parquet) has each video as soon as it is
-    done. Where it is there already, only what is missing is done: videos that it does not hold,
-    or that have changed.
+    A .jsonl file has each result as soon as it is done; .csv and .parquet files are written when
+    the run ends, also after Ctrl-C. If the file exists, the run resumes: it classifies the videos
+    that are not in it yet, or that have changed.
     """
     from i3d.analysis.classifier import Classifier
     from i3d.analysis.scores import ScoreStore
     from i3d.cli.classifying import WantedVideos, Work, classify_into, classify_to
-    from i3d.report.result_files import FORMATS as GROWING
 
     check_names(model=model, label_file=label_file, output=output, save_scores=save_scores)
     if math.isnan(timeout_seconds):  # which click takes for a number like any other
         raise click.BadParameter("'nan' is not a number of seconds.", param_hint="--timeout")
     settings = score_settings(options)
     check_precision(engine, precision)
-    format_name = format_name or format_of(output, (*FORMATS, "parquet"))
-    growing = next((name for name in GROWING if name == format_name), None)
-    if not is_plain_file(output):
-        growing = None
-    if format_name == "parquet" and growing is None:
+    format_name = format_name or format_of(output, RESULT_FORMATS)
+    grows = FORMATS[format_name].grows and is_plain_file(output)
+    if format_name == "parquet" and not grows:
         raise UsageError("Parquet is written to a file.", hint="Name one: -o results.parquet")
-    if again and growing is None:
+    if again and not grows:
         raise UsageError(
-            "--again is for result files that a run goes on with.",
+            "--again is for result files that a run can resume.",
             hint="Name one: -o results.jsonl, .csv or .parquet",
         )
     wanted = WantedVideos(videos, lists, include=include, exclude=exclude)
@@ -154,9 +144,9 @@ def classify_command(
             timeout_seconds=timeout_seconds,
             progress=progress,
         )
-        if growing is not None and output is not None:
+        if grows and output is not None:
             check_target(Path(output), wanted.names)
-            classify_into(output, growing, wanted, work, again=again)
+            classify_into(output, format_name, wanted, work, again=again)
         else:
             with Output(output, inputs=wanted.names, utf8=format_name != "table") as destination:
                 style = table_style(to_file=destination.is_file)

@@ -1,4 +1,4 @@
-"""What `i3d classify` does with its videos, one after the other."""
+"""How `i3d classify` works through its videos."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from i3d.analysis.batch import Batch
 from i3d.analysis.results import Outcome
-from i3d.cli.clip_failures import show_untried
 from i3d.cli.errors import show_error, show_note, show_warning
 from i3d.cli.output import check_target
-from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.cli.ucf_clips import fetch_named_clips, find_clips, is_clip_name, show_untried
 from i3d.datasets.ucf101.truth import predict_with_truth
 from i3d.errors import (
     ClipNotFetchedError,
@@ -23,8 +22,6 @@ from i3d.errors import (
     UserInterruptError,
     VideoError,
 )
-from i3d.report.known import key_of
-from i3d.report.result_files import open_results
 from i3d.video.identity import describe_file, glance
 from i3d.video.listing import list_videos, read_list
 
@@ -37,39 +34,40 @@ if TYPE_CHECKING:
     from i3d.cli.output import Output
     from i3d.progress import Progress
     from i3d.report.formats import Report
-    from i3d.report.known import Known
-    from i3d.report.result_files import GrowingFormat, ResultFile
+    from i3d.report.reading import ResultRow
+    from i3d.report.result_files import ResultFile
 
 _FINAL_FAILURES = frozenset({"VideoDecodeError", "VideoTooShortError"})
-"""Errors of which a video alone is the cause, so that trying again is in vain while it is the same
-file. A crash of the decoder may have been the system's, and a timeout a slow disk's."""
+"""Errors that the file itself causes: trying again is useless while the file is the same. A crash
+of the decoder may come from the system, and a timeout from a slow disk."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done with each video."""
+    """What to do with each video."""
 
     model: Classifier
     settings: ScoreSettings
     top: int
-    """How many labels to give."""
+    """Number of labels to give."""
     store: ScoreStore | None
-    """Where scores are kept."""
+    """Where scores are kept, if they are."""
     num_ahead: int
-    """How many videos are decoded ahead."""
+    """Number of videos that are decoded ahead."""
     timeout_seconds: float
-    """After so long a silence a decoder is taken to hang."""
+    """A decoder that gives no frame for so long counts as hanging."""
     progress: Progress
 
     def outcomes(
         self, videos: Sequence[tuple[str, I3DError | None]], *, num_asked: int, identify: bool
     ) -> Generator[Outcome, None, None]:
-        """Classify videos, and say on standard error what went wrong on the way.
+        """Classify videos, and report errors and warnings on standard error.
 
         Args:
-            videos: Their paths, and why one is not there.
-            num_asked: How many were asked for: the error of a single one ends the command.
-            identify: Say which file each was.
+            videos: Their paths; with an error, for one that is not there.
+            num_asked: Number of videos that were asked for: the error of a single one ends the
+                command.
+            identify: Add which file each was.
         """
         batch = Batch(
             videos,
@@ -108,8 +106,8 @@ class WantedVideos:
         exclude: Of folders, no files and folders that match.
 
     Raises:
-        UnknownNameError: There is no such clip.
-        UsageError: A list can't be read, or there is no video at all.
+        UnknownNameError: A clip does not exist.
+        UsageError: A list can't be read, or no video was given.
     """
 
     def __init__(
@@ -131,7 +129,10 @@ class WantedVideos:
         self._patterns = {"include": include, "exclude": exclude}
 
     def fetch(self, progress: Progress) -> list[tuple[str, I3DError | None]]:
-        """Give the path of each, and why one is not there; clips of UCF101 are fetched first."""
+        """Return the path of each, with an error for one that is not there.
+
+        Clips of UCF101 are fetched first.
+        """
         fetched = fetch_named_clips(self._clips, progress)
         found: list[tuple[str, I3DError | None]] = []
         files: list[str] = []
@@ -158,14 +159,14 @@ def classify_to(
     """Classify videos, and write one document.
 
     Args:
-        destination: Where to.
+        destination: Where the document goes.
         report: Makes the document.
         wanted: The videos.
-        work: What is to be done with each.
-        file: Name of the file that is written, which must be none of the videos.
+        work: What to do with each.
+        file: The file that is written, if it is one; none of the videos may be it.
 
     Raises:
-        I3DError: What stopped the run, or happened to its only video; `PartialFailureError` where
+        I3DError: What stopped the run, or the error of its only video; `PartialFailureError` if
             some of several failed.
     """
     errors: list[I3DError] = []
@@ -190,43 +191,37 @@ def classify_to(
     except I3DError as error:
         stopped_by = error
     destination.write(report.end(stopped_by))
-    if num_results:  # else a file that was there before is worth more
+    if num_results:  # otherwise keep the file that was there before
         destination.finish()
     if stopped_by is not None:
         raise stopped_by
-    if num_videos == 1 and errors:
-        raise errors[0]
-    if errors:
-        raise PartialFailureError(
-            f"{len(errors)} of {num_videos} videos could not be classified.",
-            hint="Run it again when a source can be used."
-            if any(isinstance(error, ClipNotFetchedError) for error in errors)
-            else "See the errors above.",
-        )
+    hint = "See the errors above."
+    if any(isinstance(error, ClipNotFetchedError) for error in errors):
+        hint = "Run it again when a source can be reached."
+    _raise_failures(errors, len(errors), num_videos, hint)
 
 
 def classify_into(
-    path: str, format_name: GrowingFormat, wanted: WantedVideos, work: Work, *, again: bool
+    path: str, format_name: str, wanted: WantedVideos, work: Work, *, again: bool
 ) -> None:
-    """Classify those of the videos whose results are not in a file yet, and add each to it.
+    """Classify the videos whose results are not in a file yet, and add each to it.
 
     Args:
         path: The file.
         format_name: Its format.
         wanted: The videos.
-        work: What is to be done with each.
+        work: What to do with each.
         again: Start over.
 
     Raises:
         I3DError: As `classify_to`.
     """
+    from i3d.report.result_files import ResultFile
+
     # A folder may hold the results as well, and `--include "*"` means every file in it.
     videos = [video for video in wanted.fetch(work.progress) if not _is_same(video[0], path)]
     settings = work.settings.digest(work.model, top=work.top)
-    num_scores = min(work.top, len(work.model.labels))
-    with open_results(
-        path, format_name, settings=settings, num_scores=num_scores, again=again
-    ) as results:
+    with ResultFile(path, format_name, settings=settings, again=again) as results:
         left, failed = _left_to_do(results, videos, work.progress)
         num_before = len(videos) - len(left)
         errors: list[I3DError] = []
@@ -249,22 +244,34 @@ def classify_into(
                 more = "" if num_now == len(left) else " Run it again to go on."
                 done = f"{num_now + num_before} of {len(videos)} videos"
                 show_note(f"{done} are in {path}{before}.{more}")
-    if len(videos) == 1 and errors:
+    hint = f"The reasons are in {path}."
+    _raise_failures(errors, failed + len(errors), len(videos), hint)
+
+
+def _raise_failures(
+    errors: Sequence[I3DError], num_failed: int, num_videos: int, hint: str
+) -> None:
+    """Raise the error of the only video, or that some of several failed."""
+    if num_videos == 1 and errors:
         raise errors[0]
-    if failed or errors:
+    if num_failed:
         raise PartialFailureError(
-            f"{failed + len(errors)} of {len(videos)} videos could not be classified.",
-            hint=f"The reason for each stands in {path}.",
+            f"{num_failed} of {num_videos} videos could not be classified.", hint=hint
         )
 
 
 def _left_to_do(
     results: ResultFile, videos: Sequence[tuple[str, I3DError | None]], progress: Progress
 ) -> tuple[list[tuple[str, I3DError | None]], int]:
-    """The videos that have no result yet, or an old one, which is removed; how many had failed.
+    """Find the videos that have no result yet, or an outdated one, which is removed.
 
-    An answer stays where its video is not there any more: a disk may be elsewhere at the moment.
+    An answer stays if its video can't be found now: its disk may be unplugged.
+
+    Returns:
+        The videos, and the number of failures that stay.
     """
+    from i3d.report.result_files import key_of
+
     left, stale, gone = [], [], []
     num_failed = num_changed = 0
     with progress.task("comparing with earlier results", len(videos), "videos") as advance:
@@ -295,9 +302,9 @@ def _left_to_do(
 
 
 def _of_folders(
-    known: Mapping[str, Known], videos: Sequence[tuple[str, I3DError | None]]
+    known: Mapping[str, ResultRow], videos: Sequence[tuple[str, I3DError | None]]
 ) -> list[str]:
-    """Failures of folders, such as empty ones, in which there are videos now."""
+    """Failures of folders that were empty, say, and hold videos now."""
     failed = [key for key, one in known.items() if not one.is_ok and one.file is None]
     if not failed:
         return []
@@ -305,14 +312,14 @@ def _of_folders(
     return [key for key in failed if Path(key) in folders]
 
 
-def _is_done(path: str, known: Known, looks: tuple[int, str] | None, *, alone: bool) -> bool:
-    """Whether a result is the one that would be found now.
+def _is_done(path: str, known: ResultRow, looks: tuple[int, str] | None, *, alone: bool) -> bool:
+    """Tell whether a result is still up to date.
 
     Args:
         path: The video.
         known: Its result.
-        looks: Its size and date now; None where it is not there.
-        alone: It is the only one that was asked for.
+        looks: Its size and date now; None if it is not there.
+        alone: Only this video was asked for.
     """
     if known.file is None or looks is None:
         return False
@@ -329,8 +336,8 @@ def _is_done(path: str, known: Known, looks: tuple[int, str] | None, *, alone: b
 
 
 def _is_same(path: str, other: str) -> bool:
-    """Whether two names are of one file."""
+    """Tell whether two paths name the same file."""
     try:
         return Path(path).name == Path(other).name and Path(path).samefile(other)
-    except (OSError, ValueError):  # one of them does not exist, or is no file name
+    except (OSError, ValueError):  # one of them does not exist, or can't be a file name
         return False

@@ -17,7 +17,7 @@ from i3d.cli.options import format_option, offline_option, verbose_option
 from i3d.cli.output import Output
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.errors import ExitCode, I3DError
-from i3d.files.download.attempts import shown
+from i3d.files.addresses import shown
 from i3d.progress import NO_PROGRESS
 from i3d.report.text import encodable, printable
 

@@ -6,6 +6,7 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warning
+from i3d.cli.options import format_option, top_option
 from i3d.cli.output import Output
 from i3d.errors import UsageError, unknown_name
 from i3d.models.catalog import CATALOG, DEFAULT_MODEL
@@ -35,14 +36,7 @@ Examples:
     shell_complete=complete_files,
     help="Look in the scores that --save-scores kept there: in which videos is a label likely?",
 )
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="With --scores: how many videos to show for each label.",
-)
+@top_option("With --scores: how many videos to show for each label.")
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
@@ -51,14 +45,7 @@ Examples:
     metavar="P",
     help="With --scores: only where a label reaches this probability.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="With --scores: a table for people, or JSON (its fields are in docs/json.md).",
-)
+@format_option
 @click.pass_context
 def labels_command(
     ctx: click.Context,

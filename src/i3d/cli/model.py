@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -253,4 +252,6 @@ def _print(document: str | dict[str, Any]) -> None:
         if isinstance(document, str):
             output.write(document)
         else:
-            output.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            from i3d.report.jsons import to_json
+
+            output.write(to_json(document, indent=2) + "\n")

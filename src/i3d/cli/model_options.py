@@ -9,6 +9,7 @@ import click
 from i3d.cli.completion import complete_files, complete_models
 from i3d.engines.choose import DEFAULT_ENGINE, ENGINES
 from i3d.models.catalog import DEFAULT_MODEL
+from i3d.report.formats import suffixes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,13 +67,14 @@ def result_options(formats: Sequence[str]) -> Callable[[Command], Command]:
             "--output",
             metavar="FILE",
             shell_complete=complete_files,
-            help="Write the result to FILE.",
+            help="Write the result to FILE, in the format of its ending: "
+            f"{', '.join(suffixes_of(formats))}.",
         )(command)
         return click.option(
             "--format",
             "format_name",
             type=click.Choice(formats),
-            help="Default: by the suffix of -o, else table.",
+            help="Default: by the ending of -o, else table.",
         )(command)
 
     return add

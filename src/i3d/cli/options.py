@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from i3d.cli.completion import complete_files
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -45,6 +47,34 @@ def verbose_option(command: Command) -> Command:
     return click.option(
         "-v", "--verbose", is_flag=True, help="Show what TensorFlow and FFmpeg log."
     )(command)
+
+
+def output_option(text: str) -> Callable[[Command], Command]:
+    """`-o`, of commands that write a file: required.
+
+    Args:
+        text: Its help.
+    """
+    return click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        required=True,
+        shell_complete=complete_files,
+        help=text,
+    )
+
+
+def top_option(help_text: str) -> Callable[[Command], Command]:
+    """`--top`: how many labels or videos."""
+    return click.option(
+        "--top",
+        type=click.IntRange(min=1),
+        default=5,
+        show_default=True,
+        metavar="K",
+        help=help_text,
+    )
 
 
 def format_option(command: Command) -> Command:

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from i3d.errors import I3DError, OutputError, UsageError
+from i3d.errors import I3DError, OutputError, UsageError, cannot_write
+from i3d.report.formats import FORMATS, suffixes_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -27,9 +27,8 @@ _STDOUT_NAMES = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 class Output:
     """Standard output, or a file.
 
-    A file is written beside its final name and takes it in `finish`. Without that, because writing
-    failed or nobody asked for it, the block leaves no new file, and one that was there before
-    stays as it was.
+    A file is written beside its final name and takes it in `finish`. Without that, the block leaves
+    no new file, and one that was there before stays as it was.
 
     Args:
         path: A file, or None or `-` for standard output.
@@ -44,29 +43,23 @@ class Output:
 
     def __init__(self, path: str | None, inputs: Iterable[str] = (), *, utf8: bool = True) -> None:
         self._target = None if path in (None, "-", *_STDOUT_NAMES) else Path(path)
+        self._name = "standard output" if self._target is None else str(self._target)
         self._stream: TextIO = sys.stdout
-        self._temporary: Path | None = None
-        self._empty = True
+        self._private: Path | None = None
+        self._is_empty = True
         if self._target is None:
             if sys.stdout is None:  # closed by the shell: `>&-`
-                raise self._cannot_write(OSError(errno.EBADF, os.strerror(errno.EBADF)))
+                raise cannot_write(self._name, OSError(errno.EBADF, os.strerror(errno.EBADF)))
             _prepare_stdout(utf8=utf8)
             return
-        import tempfile  # here, for most commands write to standard output
-
         check_target(self._target, inputs)
-        try:
+        with _writing(self._name):
             if self._target.exists() and not self._target.is_file():
                 # A device or a pipe: a rename would put a file in its place.
                 self._stream = self._target.open("w", encoding="utf-8", newline="\n")
                 return
-            # A link stays a link: what it points to is written.
-            self._target = Path(os.path.realpath(self._target))
-            handle, name = tempfile.mkstemp(prefix=".i3d-", dir=self._target.parent)
-        except OSError as error:
-            raise self._cannot_write(error) from error
-        self._temporary = Path(name)
-        self._stream = os.fdopen(handle, "w", encoding="utf-8", newline="\n")
+            self._target, self._private = _beside(self._target)
+            self._stream = self._private.open("x", encoding="utf-8", newline="\n")
 
     @property
     def is_file(self) -> bool:
@@ -78,18 +71,14 @@ class Output:
 
         Raises:
             OutputError: It can't be written.
-            BrokenPipeError: Whoever read standard output went away.
+            BrokenPipeError: The reader of standard output has gone.
         """
         if not text:
             return
-        self._empty = False
-        try:
+        self._is_empty = False
+        with _writing(self._name):
             self._stream.write(text)
             self._stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise self._cannot_write(error) from error
 
     def finish(self) -> None:
         """The document is whole: give the file its name, unless nothing was written to it.
@@ -97,37 +86,22 @@ class Output:
         Raises:
             OutputError: It can't be written.
         """
-        if self._target is None or self._temporary is None or self._empty:
-            return
-        try:
-            self._stream.close()
-            self._temporary.chmod(_usual_mode(self._target))
-            self._temporary.replace(self._target)
-        except OSError as error:
-            raise self._cannot_write(error) from error
-        self._temporary = None
+        if self._target is not None and self._private is not None and not self._is_empty:
+            from i3d.files.whole import take_place
+
+            with _writing(self._name):
+                self._stream.close()
+                take_place(self._private, self._target)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._target is not None and self._temporary is None:
-            with suppress(OSError):
+    def __exit__(self, *_: object) -> None:
+        if self._target is not None:
+            with suppress(OSError):  # a full disk; the rest is thrown away anyway
                 self._stream.close()
-        if self._temporary is not None:
-            with suppress(OSError):  # a full disk: what is left is thrown away anyway
-                self._stream.close()
-            self._temporary.unlink(missing_ok=True)
-
-    def _cannot_write(self, error: OSError) -> OutputError:
-        return _cannot_write(
-            "standard output" if self._target is None else str(self._target), error
-        )
+        if self._private is not None:
+            self._private.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -148,52 +122,71 @@ def written_beside(path: str, inputs: Iterable[str] = ()) -> Iterator[Path]:
             exist, or is an input.
         OutputError: The file can't be written: what the block raises as an `OSError`, too.
     """
-    import secrets  # here, for most commands write to standard output
+    from i3d.files.whole import take_place
 
-    target = Path(path)
     if not is_plain_file(path):
-        check_target(target, inputs)  # a folder is told of as such
+        check_target(Path(path), inputs)  # has its own message for a folder
         raise UsageError(
-            f"The output {path} is no file.",
+            f"The output {path} is not a file.",
             hint="Pictures and videos are written to a file: give it a name.",
         )
-    check_target(target, inputs)
-    target = Path(os.path.realpath(target))  # a link stays a link: what it points to is written
-    private = target.with_name(f".i3d-{secrets.token_hex(8)}{target.suffix}")
+    check_target(Path(path), inputs)
+    target, private = _beside(Path(path))
     try:
-        private.open("xb").close()  # a folder that can't be written is told before the work
-        private.unlink()
-        yield private
-        private.chmod(_usual_mode(target))
-        private.replace(target)
-    except OSError as error:
-        if isinstance(error, I3DError) and not (isinstance(error, OutputError) and error.strerror):
-            raise  # a video that is missing, say, or that nothing here can encode
-        raise _cannot_write(path, error) from error
+        with _writing(path):
+            private.open("xb").close()  # report a folder that can't be written before the work
+            private.unlink()
+            yield private
+            take_place(private, target)
     finally:
         with suppress(OSError):
             private.unlink(missing_ok=True)
 
 
 def format_of(output: str | None, formats: Collection[str]) -> str:
-    """The format that an output file's suffix asks for.
+    """The format that an output file's ending asks for.
 
     Args:
         output: The file; None for none.
-        formats: The formats there are; a suffix in upper case means the same.
+        formats: The formats to choose from; an ending in upper case means the same.
 
     Returns:
-        One of `formats`; `table` for a name without a suffix, or with another one.
+        One of `formats`; `table` for a name without an ending.
+
+    Raises:
+        UsageError: None of the formats has that ending.
     """
-    suffix = "" if output is None else Path(output).suffix.lower().lstrip(".")
-    return suffix if suffix in formats else "table"
-
-
-def _cannot_write(where: str, error: OSError) -> OutputError:
-    return OutputError(
-        f"The result cannot be written to {where}: {error.strerror or error}.",
-        hint="Make room on the disk, or write to another place.",
+    suffix = "" if output is None else Path(output).suffix.lower()
+    if not suffix:
+        return "table"
+    for name in formats:
+        if suffix in FORMATS[name].suffixes:
+            return name
+    raise UsageError(
+        f"The output {output} ends in {suffix}, and no format here has that ending.",
+        hint=f"These are known: {', '.join(suffixes_of(formats))}. Or give --format.",
     )
+
+
+def _beside(target: Path) -> tuple[Path, Path]:
+    """Where a file really lies, for a link stays a link; and a private path beside it."""
+    import secrets  # here, for most commands write to standard output
+
+    target = Path(os.path.realpath(target))
+    return target, target.with_name(f".i3d-{secrets.token_hex(8)}{target.suffix}")
+
+
+@contextmanager
+def _writing(where: str) -> Iterator[None]:
+    """Turn errors of writing into an `OutputError` that names the file."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if isinstance(error, I3DError) and not (isinstance(error, OutputError) and error.strerror):
+            raise  # such as a video that is missing, or can't be encoded
+        raise cannot_write(where, error) from error
 
 
 def _prepare_stdout(*, utf8: bool) -> None:
@@ -206,7 +199,7 @@ def _prepare_stdout(*, utf8: bool) -> None:
 
 
 def is_plain_file(path: str | None) -> bool:
-    """Whether an output is a file, or will be one: no standard output, device or pipe."""
+    """Whether an output is a file, or will be one: not standard output, a device or a pipe."""
     if path is None or path in ("-", *_STDOUT_NAMES):
         return False
     status = _status(Path(path))
@@ -214,17 +207,17 @@ def is_plain_file(path: str | None) -> bool:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What the system says of a file; None where there is none.
+    """Ask the system about a file; None if it does not exist.
 
     Raises:
-        OutputError: It does not want to say: the name is too long, or a folder can't be entered.
+        OutputError: The name is too long, or a folder can't be entered.
     """
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _cannot_write(str(path), error) from error
+        raise cannot_write(str(path), error) from error
 
 
 def check_target(target: Path, inputs: Iterable[str]) -> None:
@@ -248,19 +241,10 @@ def check_target(target: Path, inputs: Iterable[str]) -> None:
     for path in inputs:
         try:
             same = target.samefile(path)
-        except (OSError, ValueError):  # one of the two does not exist, or is no file name
+        except (OSError, ValueError):  # one of them does not exist, or can't be a file name
             same = False
         if same:
             raise UsageError(
                 f"The output {target} is one of the videos and would be overwritten.",
                 hint="Choose another name for the output.",
             )
-
-
-def _usual_mode(target: Path) -> int:
-    """The mode that a file made in the usual way would have: the old file's, else the umask's."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

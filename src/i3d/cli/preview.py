@@ -10,10 +10,10 @@ import click
 
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_note, show_warnings
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, output_option, verbose_option
 from i3d.cli.output import written_beside
 from i3d.cli.terminal import libraries_silenced, progress_on_terminal
-from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.cli.ucf_clips import fetch_named_clips, find_clips, is_clip_name
 from i3d.cli.video_options import check_names, clip_options, clip_settings
 from i3d.errors import UsageError
 
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
     from i3d.video.frames import Frame
     from i3d.video.info import VideoInfo
 
-_FORMATS: dict[str, PreviewFormat] = {
-    "gif": "gif",
-    "webp": "webp",
-    "apng": "apng",
-    "mp4": "mp4",
-    "png": "png",
-}
+_FORMATS: tuple[PreviewFormat, ...] = ("gif", "webp", "apng", "mp4", "png")
 
 EPILOG = """\
 \b
@@ -42,33 +36,28 @@ Examples:
 
 @click.command("preview", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    shell_complete=complete_files,
-    help="The picture: .gif; .webp or .apng, pixel by pixel what the model is fed; .mp4; .png for "
-    "a sheet.",
+@output_option(
+    "The picture: .gif; .webp or .apng, pixel by pixel what the model is fed; .mp4; .png for a "
+    "sheet."
 )
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(list(_FORMATS)),
+    type=click.Choice(_FORMATS),
     help="Default: by the suffix of -o.",
 )
 @click.option(
     "--every",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Show every Nth frame. Default: all; where there are more than 500, every 2nd, 4th, ... "
-    "of them, but all in an .mp4; 20 on a sheet.",
+    help="Show every Nth frame. Default: all; of more than 500, every 2nd, 4th, ..., but "
+    "all in an .mp4; 20 on a sheet.",
 )
 @click.option(
     "--size",
     type=click.IntRange(min=1, max=512),
     metavar="N",
-    help="Height and width in pixels that the model wants. Default: the recipe's, I3D's 224.",
+    help="Height and width of the frames in pixels. Default: I3D's 224.",
 )
 @clip_options
 @offline_option
@@ -121,20 +110,21 @@ def preview_command(
         if every is None and preview.one_in > 1:
             show_note(
                 f"One in {preview.one_in} of the clip's {preview.clip.num_frames} frames is shown: "
-                "--every 1 shows all, and so does an .mp4."
+                "an .mp4 shows all, and so does --every 1 up to 1000 frames."
             )
         _tell(info, preview, output, num_bytes, format_name)
 
 
 def _format_of(output: str) -> PreviewFormat:
     suffix = Path(output).suffix.lower().lstrip(".")
-    if suffix not in _FORMATS and output != "-":
-        known = ", ".join(f".{name}" for name in _FORMATS)
-        raise UsageError(
-            f"The output {output} ends in none of {known}.",
-            hint="Change its name, or say which one it is: --format gif.",
-        )
-    return _FORMATS.get(suffix, "gif")
+    for name in _FORMATS:
+        if suffix == name:
+            return name
+    known = ", ".join(f".{name}" for name in _FORMATS)
+    raise UsageError(
+        f"The output {output} ends in none of {known}.",
+        hint="Change its name, or choose the format: --format gif.",
+    )
 
 
 def _refuse_among_images(video: str, output: str) -> None:
@@ -162,7 +152,7 @@ def _first_frame(video: str, fps: float | None, span: dict[str, Any]) -> Frame:
 def _tell(
     video: VideoInfo, preview: Preview, output: str, num_bytes: int, format_name: PreviewFormat
 ) -> None:
-    """Say what should be known of the preview."""
+    """Tell the user about the preview."""
     clip = preview.clip
     show_warnings(video.path, _warnings_of(video))
     if clip.num_frames_fed > clip.num_frames:
@@ -172,8 +162,8 @@ def _tell(
         )
     if preview.num_left_out:
         show_note(
-            f"{_frames(preview.num_left_out)} left out, for .{format_name} cannot show pictures so "
-            "close to each other: an .mp4 can."
+            f"{_frames(preview.num_left_out)} left out: .{format_name} cannot show pictures so "
+            "close to each other, an .mp4 can."
         )
     seconds = clip.end_seconds - clip.start_seconds
     megabytes = num_bytes / 1e6

@@ -10,7 +10,7 @@ import click
 
 from i3d.analysis.results import TimelineSettings
 from i3d.cli.terminal import progress_on_terminal
-from i3d.cli.ucf_videos import fetch_named_clips, find_clips, is_clip_name
+from i3d.cli.ucf_clips import fetch_named_clips, find_clips, is_clip_name
 from i3d.cli.video_options import check_names, score_settings
 from i3d.engines.choose import check_precision
 from i3d.models.catalog import CATALOG
@@ -70,7 +70,7 @@ class TimelineQuestion:
 
     Raises:
         click.BadParameter: An option is empty, or two of them contradict each other.
-        UnknownNameError: There is no such clip.
+        UnknownNameError: A clip does not exist.
         UsageError: An option makes no sense.
     """
 
@@ -105,7 +105,7 @@ class TimelineQuestion:
         return self._score_settings.span
 
     def answer(self) -> Answer:
-        """Find the video, and ask the model or what is kept of its scores.
+        """Find the video, and ask the model or its kept scores.
 
         Raises:
             I3DError: What went wrong.
@@ -130,7 +130,7 @@ class TimelineQuestion:
         return Answer(video, self._scores(video, model, progress), settings)
 
     def _scores(self, video: str, model: Classifier, progress: Progress) -> VideoScores:
-        """What the model says of the video, from where it is kept or from the model."""
+        """What the model says of the video: kept scores, or a new run."""
         from i3d.analysis.batch import Batch
         from i3d.analysis.scores import ScoreStore
 

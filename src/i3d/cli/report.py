@@ -9,23 +9,31 @@ import click
 from click.core import ParameterSource
 
 from i3d.cli.completion import complete_files
+from i3d.cli.errors import show_warnings
 from i3d.cli.model_options import model_options
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import (
+    GroupedCommand,
+    offline_option,
+    output_option,
+    top_option,
+    verbose_option,
+)
 from i3d.cli.output import Output
-from i3d.cli.pages import media_option, video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
-from i3d.cli.terminal import libraries_silenced
+from i3d.cli.terminal import libraries_silenced, progress_on_terminal
 from i3d.cli.video_options import check_names, video_options
 from i3d.errors import UsageError
+from i3d.report.formats import FORMATS, RESULT_FORMATS, suffixes_of
 
 if TYPE_CHECKING:
+    from i3d.cli.question import Answer
     from i3d.pictures.stills import MediaChoice
 
 _OF_RESULTS = frozenset({"subject", "output", "verbose"})
-"""Parameters that mean something for a page about results."""
+"""Parameters that apply to a page about results."""
 
-_RESULT_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
-"""Suffixes of files of results: no video has one of them."""
+_RESULT_SUFFIXES = suffixes_of(name for name in RESULT_FORMATS if name != "table")
+"""Endings of files of results; videos have others."""
 
 EPILOG = """\
 \b
@@ -38,24 +46,18 @@ Examples:
 
 @click.command("report", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("subject", metavar="VIDEO|RESULTS", shell_complete=complete_files)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    shell_complete=complete_files,
-    help="The page: a file that ends in .html, or - for standard output.",
-)
+@output_option("The page: a file that ends in .html, or - for standard output.")
 @timeline_options
+@top_option("How many labels to show at first.")
 @click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=5,
+    "--video",
+    "media",
+    type=click.Choice(["auto", "link", "embed", "none"]),
+    default="auto",
     show_default=True,
-    metavar="K",
-    help="How many labels to show at first.",
+    help="What the page plays: the video itself (link), a small copy in the page (embed), or "
+    "nothing. auto: a link if browsers can play the video, else a copy of up to 3 MB.",
 )
-@media_option
 @model_options
 @video_options
 @offline_option
@@ -78,7 +80,7 @@ def report_command(
     .parquet), the page is an index of all its videos, to search and to sort.
     """
     check_names(output=output)
-    if output != "-" and Path(output).suffix.lower() not in (".html", ".htm"):
+    if output != "-" and Path(output).suffix.lower() not in FORMATS["html"].suffixes:
         raise UsageError(f"The page {output} does not end in .html.", hint="Add it to the name.")
     if Path(subject).suffix.lower() in _RESULT_SUFFIXES:
         _refuse_options(context)
@@ -98,6 +100,41 @@ def report_command(
         destination.finish()
 
 
+def video_page(
+    answer: Answer, output: str | None, *, top: int, media: MediaChoice, image_fps: float
+) -> str:
+    """Make the page about a video.
+
+    Args:
+        answer: What the model says of it.
+        output: Where the page will be, for its links; None for standard output.
+        top: How many labels to show at first.
+        media: What the page plays.
+        image_fps: Frame rate of a folder of images.
+
+    Raises:
+        VideoError: The video can no longer be read.
+        OutputError: A copy of it was asked for and can't be made.
+    """
+    from i3d.datasets.ucf101.truth import predict_with_truth
+    from i3d.pictures.stills import find_playable, take_stills
+    from i3d.report.pages.video_page import num_tracks, render_video_page
+
+    num_steps = len(answer.scores.step_logits)
+    timeline = answer.timeline(top=num_tracks(num_steps, shown=top))
+    show_warnings(answer.video, timeline.warnings)
+    folder = Path() if output is None else Path(output).parent
+    progress = progress_on_terminal()
+    given: dict[str, Any] = {"image_fps": image_fps, "progress": progress}
+    return render_video_page(
+        predict_with_truth(answer.scores, top),
+        timeline,
+        num_shown=top,
+        stills=take_stills(answer.video, timeline.clip, **given),
+        playable=find_playable(answer.video, timeline.clip, media, folder, **given),
+    )
+
+
 def _write_index(results: str, output: str) -> None:
     from i3d.report.pages.index_page import render_index
     from i3d.report.reading import read_results
@@ -110,11 +147,11 @@ def _write_index(results: str, output: str) -> None:
 
 
 def _refuse_options(context: click.Context) -> None:
-    """Nothing that was asked for is left out without a word."""
+    """Refuse options that have no effect on a page about results."""
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name not in _OF_RESULTS:
             raise click.BadParameter(
-                "is for the page about a video, not about results.", context, parameter
+                "applies to a page about a video, not about results.", context, parameter
             )

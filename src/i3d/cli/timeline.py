@@ -1,4 +1,4 @@
-"""`i3d timeline`: when does what happen in this video?"""
+"""`i3d timeline`: what happens when in this video?"""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import click
 from i3d.cli.completion import complete_files
 from i3d.cli.errors import show_warnings
 from i3d.cli.model_options import model_options, result_options
-from i3d.cli.options import GroupedCommand, offline_option, verbose_option
+from i3d.cli.options import GroupedCommand, offline_option, top_option, verbose_option
 from i3d.cli.output import Output, format_of
-from i3d.cli.pages import video_page
 from i3d.cli.question import TimelineQuestion, timeline_options
+from i3d.cli.report import video_page
 from i3d.cli.tables import table_style
 from i3d.cli.terminal import libraries_silenced
 from i3d.cli.video_options import check_names, video_options
 from i3d.errors import I3DError, OutputError, UsageError
-from i3d.report.timeline import TIMELINE_FORMATS, render_failure, render_timeline
-
-_FORMATS = (*TIMELINE_FORMATS, "html")
+from i3d.report.formats import TIMELINE_FORMATS, render_timeline
 
 EPILOG = """\
 \b
@@ -35,17 +33,10 @@ Examples:
 @click.command("timeline", cls=GroupedCommand, epilog=EPILOG)
 @click.argument("video", metavar="VIDEO", shell_complete=complete_files)
 @timeline_options
-@click.option(
-    "--top",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="How many labels to show at least, unless --labels names them.",
-)
+@top_option("How many labels to show at least, unless --labels names them.")
 @model_options
 @video_options
-@result_options(_FORMATS)
+@result_options(TIMELINE_FORMATS)
 @offline_option
 @verbose_option
 def timeline_command(
@@ -58,7 +49,7 @@ def timeline_command(
     """
     check_names(output=output)
     question = TimelineQuestion(options)
-    format_name = format_name or format_of(output, _FORMATS)
+    format_name = format_name or format_of(output, TIMELINE_FORMATS)
     with Output(output, inputs=[question.video], utf8=format_name != "table") as destination:
         style = table_style(to_file=destination.is_file)
         try:
@@ -81,7 +72,9 @@ def timeline_command(
             raise
         except I3DError as error:
             if format_name == "json" and not destination.is_file:
-                destination.write(render_failure(question.video, error))
+                from i3d.report.jsons import timeline_failure_as_json
+
+                destination.write(timeline_failure_as_json(question.video, error))
             raise
         destination.write(document)
         destination.finish()

@@ -43,13 +43,13 @@ def video_options(command: Command) -> Command:
 
 
 def clip_settings(options: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
-    """Take the values of `clip_options` out of a command's options.
+    """Take the values of `clip_options` from a command's options.
 
     Args:
-        options: All options by their names; those that are taken are removed.
+        options: All options by name; the ones that are taken are removed.
 
     Returns:
-        The recipe with what was changed of it, and the part of the video, as `ClipReader` takes it.
+        The recipe with its overrides, and the part of the video, as `ClipReader` takes it.
 
     Raises:
         click.BadParameter: Two of them contradict each other.
@@ -58,7 +58,7 @@ def clip_settings(options: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
     start, end = options["start_seconds"], options["end_seconds"]
     if end is not None and end <= start:
         raise click.BadParameter("must come after --start.", param_hint="--end")
-    recipe = with_overrides(  # a wrong value is told now, not after a model was loaded
+    recipe = with_overrides(  # so that a wrong value is reported before a model is loaded
         get_recipe(options.pop("recipe")),
         fps=options.pop("fps"),
         input_range=options.pop("input_range", None),
@@ -68,11 +68,11 @@ def clip_settings(options: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
 
 
 def score_settings(options: dict[str, Any], *, in_windows: bool = False) -> ScoreSettings:
-    """Take the values of `video_options` out of a command's options, but `save_scores`.
+    """Take the values of `video_options`, except `save_scores`, from a command's options.
 
     Args:
-        options: All options by their names; those that are taken are removed.
-        in_windows: A model without steps sees windows, however short the video is.
+        options: All options by name; the ones that are taken are removed.
+        in_windows: A model without steps sees windows even of short videos.
 
     Raises:
         click.BadParameter: Two of them contradict each other.
@@ -87,7 +87,7 @@ def score_settings(options: dict[str, Any], *, in_windows: bool = False) -> Scor
 
 
 def check_names(**names: str | None) -> None:
-    """Make sure that no name is empty.
+    """Refuse empty names.
 
     Args:
         **names: By the option's name, with underscores.

@@ -1,4 +1,4 @@
-"""Accuracy on UCF101 as a table, as JSON, and as CSV."""
+"""Accuracy on UCF101 as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.datasets.accuracy_table import render
-from i3d.datasets.measures import compare
+from i3d.datasets.measures import ClipFailure, compare
 from i3d.report.jsons import error_as_dict
-from i3d.report.table import TableStyle
 from i3d.report.text import encodable, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from i3d.datasets.measures import Accuracy, ClipFailure, ClipResult, Evaluation
+    from i3d.datasets.measures import Accuracy, ClipResult, Evaluation
     from i3d.errors import I3DError
 
 EVALUATION_SCHEMA = "i3d.ucf-evaluation/1"
@@ -43,25 +41,6 @@ COLUMNS = (
 )
 
 
-def evaluations_as_text(
-    evaluations: Sequence[Evaluation],
-    style: TableStyle | None = None,
-    error: I3DError | None = None,
-) -> str:
-    """Accuracies, categories and confusions for people.
-
-    Args:
-        evaluations: One; or several, of one model and the same clips with different recipes, which
-            are set side by side.
-        style: How it looks; None for plain text of 80 columns.
-        error: What stopped the run early, if anything did.
-
-    Returns:
-        The text; empty where there is no evaluation.
-    """
-    return render(evaluations, style or TableStyle(), error) if evaluations else ""
-
-
 def evaluations_as_json(
     evaluations: Sequence[Evaluation],
     *,
@@ -75,28 +54,16 @@ def evaluations_as_json(
         selection: How the clips were chosen, as plain data.
         error: What stopped the run early, if anything did.
     """
-    document = evaluations_as_dict(evaluations, selection=selection, error=error)
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def evaluations_as_dict(
-    evaluations: Sequence[Evaluation],
-    *,
-    selection: Mapping[str, Any],
-    error: I3DError | None = None,
-) -> dict[str, Any]:
-    """The same as plain data; see `evaluations_as_json`."""
-    several = len(evaluations) > 1
     document = {
         "schema": EVALUATION_SCHEMA,
         "i3d_version": __version__,
         "selection": dict(selection),
         "evaluations": [_as_dict(evaluation) for evaluation in evaluations],
-        "comparison": asdict(compare(evaluations)) if several else None,
+        "comparison": asdict(compare(evaluations)) if len(evaluations) > 1 else None,
         "error": None if error is None else error_as_dict(error),
     }
-    safe: dict[str, Any] = _encodable(document)
-    return safe
+    text = json.dumps(_encodable(document), indent=2, ensure_ascii=False, allow_nan=False)
+    return text + "\n"
 
 
 def evaluations_as_csv(evaluations: Sequence[Evaluation], error: I3DError | None = None) -> str:
@@ -117,43 +84,35 @@ def evaluations_as_csv(evaluations: Sequence[Evaluation], error: I3DError | None
             "fingerprint": settings.model.fingerprint,
             "engine": settings.engine.text,
         }
-        rows = [_result_row(result) for result in evaluation.results]
-        rows += [_failure_row(failure) for failure in evaluation.failures]
-        writer.writerows(_printable(made_by | row) for row in rows)
+        outcomes: tuple[ClipResult | ClipFailure, ...] = (*evaluation.results, *evaluation.failures)
+        for outcome in outcomes:
+            writer.writerow(_printable(made_by | _row(outcome)))
     if error is not None:
         writer.writerow(_printable({"status": "error", "message": error.message}))
     return text.getvalue()
 
 
 def _printable(row: Mapping[str, object]) -> dict[str, object]:
-    """Cells that people can look at in a terminal: what is kept on disk may be anybody's."""
+    """Make cells safe for a terminal."""
     return {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
 
 
-def _result_row(result: ClipResult) -> dict[str, object]:
-    best = result.best_label
-    return {
-        "clip": result.clip.name,
-        "category": result.clip.category,
+def _row(outcome: ClipResult | ClipFailure) -> dict[str, object]:
+    clip: dict[str, object] = {"clip": outcome.clip.name, "category": outcome.clip.category}
+    if isinstance(outcome, ClipFailure):
+        return clip | {"status": "error", "message": outcome.error.message}
+    best = outcome.best_label
+    return clip | {
         "status": "ok",
-        "labels": "; ".join(label.label for label in result.labels),
+        "labels": "; ".join(label.label for label in outcome.labels),
         "relation": best.relation,
         "rank": best.rank,
         "probability": best.probability,
-        "top1": int(result.top1),
-        "top5": int(result.top5),
-        "predicted_label": result.predicted,
-        "predicted_probability": result.best[0].probability,
-        "message": "; ".join(result.warnings),
-    }
-
-
-def _failure_row(failure: ClipFailure) -> dict[str, object]:
-    return {
-        "clip": failure.clip.name,
-        "category": failure.clip.category,
-        "status": "error",
-        "message": failure.error.message,
+        "top1": int(outcome.top1),
+        "top5": int(outcome.top5),
+        "predicted_label": outcome.predicted,
+        "predicted_probability": outcome.best[0].probability,
+        "message": "; ".join(outcome.warnings),
     }
 
 
@@ -185,7 +144,13 @@ def _as_dict(evaluation: Evaluation) -> dict[str, Any]:
         ],
         "confusions": [asdict(row) for row in evaluation.confusions],
         "left_out": [asdict(row) for row in evaluation.left_out],
-        "clips": [_result_as_dict(result) for result in evaluation.results],
+        "clips": [
+            {"clip": "", "category": result.clip.category}
+            | {"top1": result.top1, "top5": result.top5}
+            | asdict(result)
+            | {"clip": result.clip.name}
+            for result in evaluation.results
+        ],
         "failures": [
             {
                 "clip": failure.clip.name,
@@ -204,21 +169,6 @@ def _accuracy_as_dict(accuracy: Accuracy | None) -> dict[str, Any] | None:
         "num_right": accuracy.num_right,
         "fraction": accuracy.fraction,
         "interval": accuracy.interval,
-    }
-
-
-def _result_as_dict(result: ClipResult) -> dict[str, Any]:
-    return {
-        "clip": result.clip.name,
-        "category": result.clip.category,
-        "sha256": result.sha256,
-        "num_bytes": result.num_bytes,
-        "top1": result.top1,
-        "top5": result.top5,
-        "labels": [asdict(label) for label in result.labels],
-        "best": [asdict(guess) for guess in result.best],
-        "warnings": result.warnings,
-        "resumed": result.resumed,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from i3d.datasets.measures import compare
 from i3d.report.table import BAR_WIDTH, bar
-from i3d.report.text import printable
+from i3d.report.text import percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,10 +32,10 @@ MAX_CONFUSIONS = 20
 """How many rows of confusions are shown; JSON and CSV hold all of them."""
 
 
-def render(
+def evaluations_as_text(
     evaluations: Sequence[Evaluation], style: TableStyle, error: I3DError | None = None
 ) -> str:
-    """Lay evaluations out.
+    """Accuracies, categories and confusions for people.
 
     Args:
         evaluations: At least one. Several, of one model and the same clips with different
@@ -43,17 +43,25 @@ def render(
         style: How it looks.
         error: What stopped the run early, if anything did.
     """
-    page = _Page(style)
-    if len(evaluations) == 1:
-        _one(page, evaluations[0])
-    else:
+    page, several = _Page(style), len(evaluations) > 1
+    if several:
         _side_by_side(page, evaluations)
-    for evaluation, title in zip(evaluations, _titles(evaluations), strict=True):
-        of = f" with {title}" if len(evaluations) > 1 else ""
-        _confusions(page, evaluation, of)
-        _failures(page, evaluation, of)
+    else:
+        _one(page, evaluations[0])
+    for evaluation in evaluations:
+        of = f" with {evaluation.settings.recipe.name}" if several else ""
+        _wrong(page, evaluation, of)
     _left_out(page, evaluations[0])
-    _resumed(page, evaluations)
+    resumed = [evaluation for evaluation in evaluations if evaluation.num_resumed]
+    if resumed:
+        page.gap()
+    for evaluation in resumed:
+        title = f"{evaluation.settings.recipe.name}: " if several else ""
+        was = "was" if evaluation.num_resumed == 1 else "were"
+        page.line(
+            f"{title}{evaluation.num_resumed} of {_clips(evaluation.num_clips)} {was} taken from "
+            "an earlier run."
+        )
     if error is not None:
         page.gap()
         page.line(f"Stopped here: {error.message}")
@@ -88,34 +96,26 @@ class _Page:
         self._console.print()
 
     def table(
-        self,
-        rows: Iterable[Sequence[str]],
-        columns: str,
-        *,
-        look: Sequence[str] = (),
-        head: Sequence[str] | None = None,
+        self, rows: Iterable[Sequence[str]], columns: str, looks: Sequence[str] = (), head: int = 0
     ) -> None:
         """Columns below each other, with a margin.
 
         Args:
             rows: The texts of the cells.
             columns: A letter a column: `l` to the left, `r` to the right.
-            look: Rich's style of each column.
-            head: A row of names above.
+            looks: Rich's style of each column; none by default.
+            head: How many of the rows are names of columns.
         """
         from rich.table import Table
         from rich.text import Text
 
         table = Table.grid(padding=(0, 2), pad_edge=False)
         table.add_column()  # the margin
-        looks = [*look, *[""] * (len(columns) - len(look))]
         for letter in columns:
             table.add_column(justify="right" if letter == "r" else "left", no_wrap=True)
-        if head is not None:
-            table.add_row("", *(Text(printable(name), style="dim") for name in head))
-        for row in rows:
-            cells = zip(row, looks, strict=True)
-            table.add_row("", *(Text(printable(cell), style=look) for cell, look in cells))
+        for i, row in enumerate(rows):
+            styles = ["dim"] * len(row) if i < head else [*looks, *[""] * len(row)]
+            table.add_row("", *map(Text, map(printable, row), styles))
         self._console.print(table)
 
     def text(self) -> str:
@@ -124,127 +124,116 @@ class _Page:
 
 
 def _one(page: _Page, evaluation: Evaluation) -> None:
-    settings, dot = evaluation.settings, " · " if page.style.unicode else ", "
-    page.line(f"{settings.model.name} on UCF101, recipe {settings.recipe.name}", "bold")
-    facts = [
-        _frames(settings.recipe),
-        _cut(settings.recipe),
-        f"fed {_range(settings.recipe)} ({settings.recipe.input_range_reason})",
+    settings, recipe = evaluation.settings, evaluation.settings.recipe
+    page.line(f"{settings.model.name} on UCF101, recipe {recipe.name}", "bold")
+    facts = (
+        *_preparation(recipe)[:2],
+        f"fed {_preparation(recipe)[2]} ({recipe.input_range_reason})",
         settings.engine.text,
         f"{' and '.join(settings.relations)} labels",
-    ]
-    page.line(dot.join(facts), "dim")
+    )
+    page.line((" · " if page.style.unicode else ", ").join(facts), "dim")
     page.gap()
     if evaluation.top1 is None or evaluation.top5 is None:
         page.line("No clip was classified.")
         return
     categories = evaluation.categories
-    page.table(
-        [
-            ("top-1", percent(evaluation.top1.fraction), _margin_of(evaluation.top1)),
-            ("top-5", percent(evaluation.top5.fraction), _margin_of(evaluation.top5)),
-        ],
-        "lrl",
-        look=("", "bold green"),
-    )
-    if len(categories) == 1:
-        return
-    means = (_mean(evaluation.mean_category_top1), _mean(evaluation.mean_category_top5))
-    page.line("  mean of {} categories: top-1 {}, top-5 {}".format(len(categories), *means), "dim")
-    page.gap()
-    head = ("category", "clips", "top-1", "top-5", "")
-    longest = max(len(head[0]), *(len(row.category) for row in categories))
-    width = max(min(BAR_WIDTH, page.style.width - longest - _NUMBERS_WIDTH), 0)
+    accuracies = {"top-1": evaluation.top1, "top-5": evaluation.top5}
     page.table(
         (
             (
-                row.category,
-                str(row.top1.num_clips),
-                percent(row.top1.fraction),
-                percent(row.top5.fraction),
-                bar(row.top1.fraction, width, unicode=page.style.unicode),
+                name,
+                _share(accuracy),
+                f"({accuracy.num_right} of {accuracy.num_clips}; 95 % between {around})",
             )
-            for row in sorted(categories, key=lambda row: (row.top1.fraction, row.top5.fraction))
+            for name, accuracy in accuracies.items()
+            for around in [_interval(accuracy)]
         ),
-        "lrrrl",
-        look=("", "dim", "", "dim", "green"),
-        head=head,
+        "lrl",
+        ("", "bold green"),
     )
+    if len(categories) == 1:
+        return
+    page.line(
+        f"  mean of {len(categories)} categories: top-1 {_mean(evaluation.mean_category_top1)}, "
+        f"top-5 {_mean(evaluation.mean_category_top5)}",
+        "dim",
+    )
+    page.gap()
+    rows = [("category", "clips", "top-1", "top-5", "")]
+    longest = max(len(rows[0][0]), *(len(row.category) for row in categories))
+    width = max(min(BAR_WIDTH, page.style.width - longest - _NUMBERS_WIDTH), 0)
+    rows += [
+        (
+            row.category,
+            str(row.top1.num_clips),
+            _share(row.top1),
+            _share(row.top5),
+            bar(row.top1.fraction, width, unicode=page.style.unicode),
+        )
+        for row in sorted(categories, key=lambda row: (row.top1.fraction, row.top5.fraction))
+    ]
+    page.table(rows, "lrrrl", ("", "dim", "", "dim", "green"), head=1)
 
 
 def _side_by_side(page: _Page, evaluations: Sequence[Evaluation]) -> None:
-    first, titles = evaluations[0].settings, _titles(evaluations)
-    relations = " and ".join(first.relations)
-    page.line(f"{first.model.name} on UCF101, {len(evaluations)} recipes", "bold")
-    page.line(f"{first.engine.text}, {relations} labels", "dim")
-    page.gap()
+    first = evaluations[0].settings
     recipes = [evaluation.settings.recipe for evaluation in evaluations]
-    top1 = [evaluation.top1 for evaluation in evaluations]
-    top5 = [evaluation.top5 for evaluation in evaluations]
-    means = [evaluation.mean_category_top1 for evaluation in evaluations]
-    page.table(
-        [
-            ("frames", *map(_frames, recipes)),
-            ("cut", *map(_cut, recipes)),
-            ("fed", *map(_range, recipes)),
-            ("clips", *(str(evaluation.num_clips) for evaluation in evaluations)),
-            ("failed", *(str(len(evaluation.failures)) for evaluation in evaluations)),
-            ("top-1", *map(_share, top1)),
-            ("  95 % between", *map(_interval, top1)),
-            ("top-5", *map(_share, top5)),
-            ("  95 % between", *map(_interval, top5)),
-            ("mean of categories", *map(_mean, means)),
-        ],
-        "l" + "r" * len(evaluations),
-        head=("", *titles),
-    )
+    names = [recipe.name for recipe in recipes]
+    page.line(f"{first.model.name} on UCF101, {len(evaluations)} recipes", "bold")
+    page.line(f"{first.engine.text}, {' and '.join(first.relations)} labels", "dim")
+    page.gap()
+    labels = ("", "frames", "cut", "fed", "clips", "failed", "top-1", "  95 % between", "top-5")
+    columns = [
+        (
+            recipe.name,
+            *_preparation(recipe),
+            str(evaluation.num_clips),
+            str(len(evaluation.failures)),
+            _share(evaluation.top1),
+            _interval(evaluation.top1),
+            _share(evaluation.top5),
+            _interval(evaluation.top5),
+            _mean(evaluation.mean_category_top1),
+        )
+        for evaluation, recipe in zip(evaluations, recipes, strict=True)
+    ]
+    alignment = "l" + "r" * len(evaluations)
+    rows = zip((*labels, "  95 % between", "mean of categories"), *columns, strict=True)
+    page.table(rows, alignment, head=1)
     page.gap()
     difference = compare(evaluations)
     page.line(
         f"They disagree about the most likely label of {difference.num_different} of "
         f"{_clips(difference.num_clips)}."
     )
+    page.gap()
     by_category = [
         {row.category: row.top1 for row in evaluation.categories} for evaluation in evaluations
     ]
-    found = {category: None for rows in by_category for category in rows}
 
-    def mean_share(category: str) -> float:
-        return fmean(rows[category].fraction for rows in by_category if category in rows)
+    def by_mean(category: str) -> tuple[float, str]:
+        found = [rows[category].fraction for rows in by_category if category in rows]
+        return fmean(found), category.casefold()
 
-    page.gap()
-    page.table(
-        (
-            (category, *(_share(rows.get(category)) for rows in by_category))
-            for category in sorted(found, key=lambda name: (mean_share(name), name.casefold()))
-        ),
-        "l" + "r" * len(evaluations),
-        head=("top-1", *titles),
-    )
+    categories = sorted({name for rows in by_category for name in rows}, key=by_mean)
+    shares = [(name, *(_share(rows.get(name)) for rows in by_category)) for name in categories]
+    page.table([("top-1", *names), *shares], alignment, head=1)
 
 
-def _confusions(page: _Page, evaluation: Evaluation, of: str) -> None:
+def _wrong(page: _Page, evaluation: Evaluation, of: str) -> None:
+    """What clips were taken for, and those that failed."""
     confusions = evaluation.confusions
-    if not confusions:
-        return
-    page.gap()
-    page.line(f"Taken for something else{of}:")
-    page.table(
-        (
-            (f"{row.category} -> {row.predicted}", str(row.count))
-            for row in confusions[:MAX_CONFUSIONS]
-        ),
-        "lr",
-    )
+    if confusions:
+        page.gap()
+        page.line(f"Taken for something else{of}:")
+        shown = confusions[:MAX_CONFUSIONS]
+        page.table(((f"{row.category} -> {row.predicted}", str(row.count)) for row in shown), "lr")
     if len(confusions) > MAX_CONFUSIONS:
         page.line(f"  and {len(confusions) - MAX_CONFUSIONS} more")
-
-
-def _failures(page: _Page, evaluation: Evaluation, of: str) -> None:
-    if not evaluation.failures:
-        return
-    page.gap()
-    page.line(f"Failed{of}, and in no number ({_clips(len(evaluation.failures))}):", "bold")
+    if evaluation.failures:
+        page.gap()
+        page.line(f"Failed{of}, and in no number ({_clips(len(evaluation.failures))}):", "bold")
     for failure in evaluation.failures:
         page.line(f"  {failure.clip.name}: {failure.error.message}")
 
@@ -264,46 +253,21 @@ def _left_out(page: _Page, evaluation: Evaluation) -> None:
         max(page.style.width, _NARROWEST),
         initial_indent="  ",
         subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
     ):
         page.line(line)
 
 
-def _resumed(page: _Page, evaluations: Sequence[Evaluation]) -> None:
-    several = len(evaluations) > 1
-    found = [
-        row for row in zip(evaluations, _titles(evaluations), strict=True) if row[0].num_resumed
-    ]
-    if found:
-        page.gap()
-    for evaluation, title in found:
-        was = "was" if evaluation.num_resumed == 1 else "were"
-        page.line(
-            f"{f'{title}: ' if several else ''}{evaluation.num_resumed} of "
-            f"{_clips(evaluation.num_clips)} {was} taken from an earlier run."
-        )
-
-
-def _titles(evaluations: Sequence[Evaluation]) -> list[str]:
-    """What to call evaluations where there are several."""
-    return [evaluation.settings.recipe.name for evaluation in evaluations]
-
-
-def _frames(recipe: RecipeInfo) -> str:
-    return "every frame" if recipe.fps is None else f"{recipe.fps:g} fps"
-
-
-def _cut(recipe: RecipeInfo) -> str:
-    return f"{recipe.crop} {recipe.size}"
-
-
-def _range(recipe: RecipeInfo) -> str:
-    return "[{:g}, {:g}]".format(*recipe.input_range)
+def _preparation(recipe: RecipeInfo) -> tuple[str, str, str]:
+    """Which frames, which part of them, and what range a recipe feeds."""
+    return (
+        "every frame" if recipe.fps is None else f"{recipe.fps:g} fps",
+        f"{recipe.crop} {recipe.size}",
+        "[{:g}, {:g}]".format(*recipe.input_range),
+    )
 
 
 def _share(accuracy: Accuracy | None) -> str:
-    return "-" if accuracy is None else percent(accuracy.fraction)
+    return _mean(None if accuracy is None else accuracy.fraction)
 
 
 def _mean(fraction: float | None) -> str:
@@ -317,19 +281,5 @@ def _interval(accuracy: Accuracy | None) -> str:
     return f"{100 * low:.1f} and {100 * high:.1f} %"
 
 
-def _margin_of(accuracy: Accuracy) -> str:
-    return f"({accuracy.num_right} of {accuracy.num_clips}; 95 % between {_interval(accuracy)})"
-
-
 def _clips(count: int) -> str:
     return f"{count} clip{'' if count == 1 else 's'}"
-
-
-def percent(fraction: float) -> str:
-    """A share as a percentage; neither 0 nor 100 unless it is just that."""
-    value = 100 * fraction
-    if 0 < value < 0.05:
-        return "< 0.1 %"
-    if 99.95 <= value < 100:
-        return "> 99.9 %"
-    return f"{value:.1f} %"

@@ -1,15 +1,13 @@
-"""One evaluation from its beginning to its end, and what is known of it in between."""
+"""Runs an evaluation: fetches, classifies and counts, and resumes what was interrupted."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from i3d.datasets.journal import Entry, Journal
 from i3d.datasets.measures import ClipFailure, ClipResult, Evaluation, Guess
-from i3d.datasets.settings import DEFAULT_RELATIONS, describe_settings
-from i3d.datasets.targets import find_targets
+from i3d.datasets.targets import DEFAULT_RELATIONS, describe_settings, find_targets
 from i3d.datasets.ucf101.truth import predict_with_truth
 from i3d.errors import (
     EngineError,
@@ -28,8 +26,9 @@ if TYPE_CHECKING:
 
     from i3d.analysis.classifier import Classifier
     from i3d.datasets.targets import Sample
-    from i3d.datasets.ucf101.names import Clip
-    from i3d.datasets.ucf101.run import FetchedClip
+    from i3d.datasets.ucf101.data import Clip
+    from i3d.datasets.ucf101.fetch import FetchedClip
+    from i3d.errors import I3DError
     from i3d.progress import Progress
 
 _TOP = 5
@@ -42,31 +41,28 @@ _OF_NO_CLIP = (EngineNotInstalledError, ModelLoadError, VerificationError)
 class Evaluator:
     """Classifies clips of UCF101, and counts how often the right label is among the best.
 
-    It says what is known at any time, after an exception as well.
+    The results so far can be read at any time, also after an exception.
 
     Args:
-        clips: Which clips; one that is named twice counts once.
+        clips: Clips to evaluate. Duplicates count once.
         classifier: A loaded model.
         fetch: Gives the files of clips, such as `i3d.datasets.ucf101.fetch.fetch_clips`. It is
             called at most once, with the clips that the journal does not answer for.
-        relations: Which Kinetics labels count for a category, of `RELATIONS`. Of several labels
-            any will do.
-        sample: Take only some of the clips, by chance, out of those whose category has a label
-            that counts; None for all of them.
+        relations: Which Kinetics labels count for a category, of `RELATIONS`. If several do, any
+            of them is right.
+        sample: Take a random sample of the clips whose category has a label that counts; None
+            takes all.
         recipe: Name of the preprocessing, see `i3d.video.recipes`.
         journal_dir: Folder of the journals, made where it is missing; None to keep none.
-        again: Classify every clip, whatever the journal says. What is found is written to it, and
-            counts from then on.
-        local: Where a clip's file is if it is on this machine, else None. A clip's line in the
-            journal is only believed if that file has not changed; one without a file here is
-            believed by its name.
-        on_result: Called with each result as soon as it is there: first those from the journal.
-        on_failure: Called with each clip that could not be classified.
-        progress: Who wants to know.
+        again: Classify every clip again, and replace the results in the journal.
+        local: Gives a clip's file on this machine, or None. A result in the journal counts if that
+            file has not changed, or is not on this machine.
+        on_failure: Called with each clip that can't be fetched or classified.
+        progress: Receives progress updates.
 
     Raises:
-        UsageError: No clips, no or unknown relations, a sample of less than one, or none of the
-            clips' categories has a label that counts. Nothing has been fetched or run then.
+        UsageError: No clips, or none of their categories has a label that counts. Nothing has been
+            fetched or run then.
         UnknownNameError: There is no such recipe.
     """
 
@@ -82,15 +78,13 @@ class Evaluator:
         journal_dir: Path | None = None,
         again: bool = False,
         local: Callable[[Clip], Path | None] | None = None,
-        on_result: Callable[[ClipResult], None] | None = None,
-        on_failure: Callable[[ClipFailure], None] | None = None,
+        on_failure: Callable[[ClipFailure], None] = lambda _: None,
         progress: Progress = NO_PROGRESS,
     ) -> None:
         self._classifier = classifier
         self._fetch = fetch
         self._again = again
         self._local = local
-        self._on_result = on_result
         self._on_failure = on_failure
         self._progress = progress
         self._settings = describe_settings(classifier, recipe, relations)
@@ -101,7 +95,8 @@ class Evaluator:
             classifier.model.name,
             sample,
         )
-        self._journal = None if journal_dir is None else Journal(journal_dir, self._settings)
+        self._key = self._settings.key
+        self._journal = None if journal_dir is None else Journal(journal_dir, recipe, self._key)
         self._known: dict[str, Entry] = {}
         self._results: dict[Clip, ClipResult] = {}
         self._failures: dict[Clip, ClipFailure] = {}
@@ -113,7 +108,7 @@ class Evaluator:
 
     @property
     def evaluation(self) -> Evaluation:
-        """What is known now: everything after `run`, a part of it after an exception."""
+        """The results so far."""
         clips = self._targets.clips
         return Evaluation(
             settings=self._settings,
@@ -146,16 +141,16 @@ class Evaluator:
                 if result is None:
                     missing.append(clip)
                 else:
-                    self._add(result)
+                    self._results[clip] = result
                     advance(1)
             if missing:
-                # A journal that can't be written is told before the first clip is fetched.
-                with nullcontext() if self._journal is None else self._journal.writing():
-                    self._evaluate(missing, advance)
+                if self._journal is not None:
+                    self._journal.append()  # tell before the first clip is fetched
+                self._evaluate(missing, advance)
         return self.evaluation
 
     def _remember(self, clip: Clip) -> ClipResult | None:
-        """Take a clip's result from the journal, unless its file or its labels have changed."""
+        """Take a clip's result from the journal unless its file or its labels changed."""
         entry = self._known.get(clip.name)
         if entry is None:
             return None
@@ -172,31 +167,24 @@ class Evaluator:
         files = iter(self._fetch(clips))
         try:
             for file in files:
-                outcome = self._outcome(file)
-                if isinstance(outcome, ClipResult):
-                    self._add(outcome)
-                else:
-                    self._failures[outcome.clip] = outcome
-                    if self._on_failure is not None:
-                        self._on_failure(outcome)
+                error: I3DError | None = file.error
+                if file.path is not None:
+                    try:
+                        self._results[file.clip] = self._classify(file.clip, file.path)
+                    except _OF_NO_CLIP:
+                        raise
+                    except (VideoError, EngineError) as problem:
+                        error = problem
+                if error is not None:
+                    self._failures[file.clip] = ClipFailure(file.clip, error)
+                    self._on_failure(self._failures[file.clip])
                 advance(1)
         finally:  # downloads that run ahead stop now, not when the exception is forgotten
             if isinstance(files, Generator):
                 files.close()
 
-    def _outcome(self, file: FetchedClip) -> ClipResult | ClipFailure:
-        """Classify a clip that was fetched, and write it down."""
-        if file.error is not None:
-            return ClipFailure(file.clip, file.error)
-        assert file.path is not None  # a fetched clip is one of the two
-        try:
-            return self._classify(file.clip, file.path)
-        except _OF_NO_CLIP:
-            raise
-        except (VideoError, EngineError) as error:
-            return ClipFailure(file.clip, error)
-
     def _classify(self, clip: Clip, path: Path) -> ClipResult:
+        """Classify a fetched clip and keep the result."""
         try:
             num_bytes, sha256 = path.stat().st_size, sha256_of(path)
         except OSError as error:
@@ -209,17 +197,13 @@ class Evaluator:
             return self._result(clip, known, resumed=True)
         scores = self._classifier.score(path, recipe=self._settings.recipe.name)
         prediction = predict_with_truth(scores, _TOP)
-        truth = prediction.truth
-        if truth is None or truth.category != clip.category:
-            raise VideoError(
-                f"The true label of {path} is not known: by its name it is not {clip.name}, or "
-                "no clip that i3d knows."
-            )
+        assert prediction.truth is not None, "a clip's file has its name"
         entry = Entry(
+            making=self._key,
             clip=clip.name,
             sha256=sha256,
             num_bytes=num_bytes,
-            truth=truth.labels,
+            truth=prediction.truth.labels,
             best=tuple(Guess(score.label, score.probability) for score in prediction.scores),
             warnings=prediction.warnings,
         )
@@ -239,15 +223,10 @@ class Evaluator:
             resumed=resumed,
         )
 
-    def _add(self, result: ClipResult) -> None:
-        self._results[result.clip] = result
-        if self._on_result is not None:
-            self._on_result(result)
-
 
 def _is_file_of(entry: Entry, path: Path) -> bool:
-    """Tell whether a file is the one that an entry is about."""
+    """Tell whether an entry belongs to this very file."""
     try:
         return path.stat().st_size == entry.num_bytes and sha256_of(path) == entry.sha256
-    except OSError:  # whoever fetches it will say what is wrong
+    except OSError:  # fetching it will explain
         return False

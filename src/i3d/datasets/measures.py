@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from i3d.analysis.results import TrueLabel
-    from i3d.datasets.settings import Settings
-    from i3d.datasets.ucf101.names import Clip
+    from i3d.datasets.targets import Settings
+    from i3d.datasets.ucf101.data import Clip
     from i3d.errors import I3DError
 
 CONFIDENCE = 0.95

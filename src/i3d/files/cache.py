@@ -32,7 +32,7 @@ def prepared_models_dir() -> Path:
 
 
 def downloads_dir() -> Path:
-    """The folder of downloads that are not finished, for a later run to go on with."""
+    """The folder of unfinished downloads, which a later run continues."""
     return cache_dir() / "downloads"
 
 

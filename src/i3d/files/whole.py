@@ -1,4 +1,4 @@
-"""Private folders in which things are put together before they get their names.
+"""Private folders, in which things are put together before they get their names.
 
 What a killed process leaves behind is removed by the next one on the same machine.
 """
@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from i3d.errors import CacheError, I3DError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,30 +27,30 @@ if TYPE_CHECKING:
 FULL_DISK = frozenset(
     code for name in ("ENOSPC", "EDQUOT") if (code := getattr(errno, name, None)) is not None
 )
-"""What systems say where a disk, or the user's part of it, is full."""
+"""Error numbers for a full disk, or a used-up quota."""
 
 _NO_FSYNC = frozenset({errno.EINVAL, errno.ENOSYS, getattr(errno, "ENOTSUP", errno.EINVAL)})
-"""What they say of files on disks that know no `fsync`, such as some network drives."""
+"""Error numbers of disks without `fsync`, such as some network drives."""
 
 PREFIX = ".fetching-"
-"""How the names of private folders start: hidden, and told from a user's own."""
+"""How the names of private folders start: hidden, and different from a user's own."""
 
 ABANDONED_SECONDS = 24 * 3600
-"""Age at which a folder that a killed run left is nobody's any more, where its lock can't tell."""
+"""Age at which a folder is taken for one that a killed run left, where its lock can't tell."""
 
 _IN_USE = "in-use"
-"""A file in a private folder that is locked for as long as the folder's process lives."""
+"""A file in each private folder; it is locked while the folder's process lives."""
 
 
 @contextmanager
 def private_folder(root: Path, *abandoned: str) -> Iterator[Path]:
-    """A private folder, on the same disk as where its contents will go.
+    """Make a private folder on the disk that its contents will go to.
 
-    It is gone after the block, with all that was not moved out of it.
+    It is removed after the block, with all that was not moved out of it.
 
     Args:
         root: The folder to make it in; made where it is missing.
-        abandoned: How the names of other folders start that killed runs leave there.
+        abandoned: Prefixes of the names of other folders that killed runs leave there.
 
     Raises:
         OSError: It can't be made.
@@ -64,8 +66,27 @@ def private_folder(root: Path, *abandoned: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn the system's errors about a folder that is written to into CacheError."""
+    try:
+        yield
+    except I3DError:  # some of ours are OSErrors, too
+        raise
+    except OSError as error:
+        if error.errno in FULL_DISK:
+            raise CacheError(
+                f"The disk of the folder {folder} is full.",
+                hint="Make room, or choose a folder on another disk in I3D_CACHE_DIR.",
+            ) from error
+        raise CacheError(
+            f"The folder {folder} cannot be written: {error.strerror or error}.",
+            hint="Choose another one in I3D_CACHE_DIR.",
+        ) from error
+
+
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file under a private name, and give it its own when it is on the disk.
+    """Write a small file under a private name, and rename it when it is on the disk.
 
     Args:
         path: The file; its folder is made where it is missing. One that was there is replaced.
@@ -80,10 +101,21 @@ def write_whole(path: Path, content: bytes) -> None:
         with private.open("xb") as file:
             file.write(content)
             write_through(file)
-        private.replace(path)
+        take_place(private, path)
     finally:
         with suppress(OSError):
             private.unlink(missing_ok=True)
+
+
+def take_place(private: Path, path: Path) -> None:
+    """Give a file that is whole its name; it keeps the permissions of one that was there.
+
+    Raises:
+        OSError: It can't be renamed.
+    """
+    with suppress(OSError):  # there was none, or the disk knows no permissions
+        private.chmod(path.stat().st_mode & 0o777)
+    private.replace(path)
 
 
 def _remove_abandoned(root: Path, prefix: str) -> None:
@@ -96,7 +128,7 @@ def _remove_abandoned(root: Path, prefix: str) -> None:
 
 
 def write_through(file: IO[bytes]) -> None:
-    """Have what was written on the disk before a name says that it is.
+    """Wait until what was written is on the disk.
 
     Raises:
         OSError: It can't be written.
@@ -110,7 +142,7 @@ def write_through(file: IO[bytes]) -> None:
 
 
 def _make(root: Path) -> tuple[Path, BaseFileLock]:
-    """Make a private folder, and lock the file in it that says that somebody is at work."""
+    """Make a private folder, and lock the file in it that marks it as in use."""
     import filelock
 
     while True:
@@ -126,16 +158,16 @@ def _make(root: Path) -> tuple[Path, BaseFileLock]:
 
 
 def _own_prefix() -> str:
-    """What names of private folders made on this machine begin with.
+    """Give the prefix of private folders made on this machine.
 
-    On a shared disk locks need not reach other machines.
+    On a shared disk, locks may not reach other machines.
     """
     host = hashlib.sha1(platform.node().encode("utf-8", "surrogateescape")).hexdigest()
     return f"{PREFIX}{host[:8]}-"
 
 
 def _is_left(folder: Path) -> bool:
-    """Tell whether the process that made a private folder is gone: then its lock is free."""
+    """Tell whether the process that made a private folder is gone, by trying its lock."""
     import filelock
 
     if not (folder / _IN_USE).is_file():  # just made, or on a disk that can't lock

@@ -55,7 +55,7 @@ class Source:
         """
         base = os.environ.get(self.base_variable) or self.base_url
         if base is None:
-            from i3d.files.download.indexes import package_indexes
+            from i3d.files.indexes import package_indexes
 
             bases = package_indexes()
         else:

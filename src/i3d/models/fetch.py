@@ -14,8 +14,7 @@ from i3d.errors import (
     TransferError,
     unknown_name,
 )
-from i3d.files.download.attempts import NETWORK_HINT
-from i3d.files.download.settings import is_offline
+from i3d.files.addresses import NETWORK_HINT, is_offline
 from i3d.models.catalog import CACHE_SOURCES, CONVERTED_SOURCES
 from i3d.models.folders import scratch_folder, shown_name
 from i3d.models.inspect import check_and_install

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i3d.errors import CacheError, ModelLoadError
+from i3d.files.addresses import shown
 from i3d.files.cache import downloads_dir, models_dir
-from i3d.files.download.attempts import shown
 from i3d.files.whole import private_folder
 
 if TYPE_CHECKING:

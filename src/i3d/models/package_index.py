@@ -12,11 +12,11 @@ import warnings
 from typing import TYPE_CHECKING
 
 from i3d.errors import CacheError, CheckpointError, TransferError
+from i3d.files.addresses import place
 from i3d.files.archives import read_member
 from i3d.files.checksums import crc32c
-from i3d.files.download.attempts import place
-from i3d.files.download.fetch import download
-from i3d.files.download.indexes import index_auth
+from i3d.files.download import download
+from i3d.files.indexes import index_auth
 from i3d.models.deepmind import published
 from i3d.models.folders import make_downloads_dir
 from i3d.models.pickled import read_pickled_weights

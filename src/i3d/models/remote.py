@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from i3d.errors import CheckpointError, TransferError, UsageError
+from i3d.files.addresses import is_web_address, place
 from i3d.files.archives import unpack
-from i3d.files.download.attempts import place
-from i3d.files.download.fetch import download
-from i3d.files.download.settings import is_web_address
+from i3d.files.download import download
 from i3d.models.catalog import KAGGLE_URL, TFHUB_URL
 from i3d.models.checkpoints import checkpoint_prefix, open_checkpoint
 from i3d.models.convert import write_saved_model

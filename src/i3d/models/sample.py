@@ -12,7 +12,7 @@ import numpy as np
 from i3d.engines.base import softmax
 from i3d.errors import ModelLoadError, UsageError
 from i3d.files.cache import downloads_dir, samples_dir
-from i3d.files.download.fetch import download
+from i3d.files.download import download
 from i3d.models.catalog import deepmind_source
 from i3d.models.deepmind import sample_outputs
 from i3d.models.folders import cannot_write

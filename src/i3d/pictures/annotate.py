@@ -1,4 +1,4 @@
-"""A video with its timeline drawn on it."""
+"""Draws a video's timeline on its pictures, and writes the result."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from i3d.errors import UsageError
 from i3d.pictures.lettering import Lettering
 from i3d.pictures.mp4 import VideoWriter
 from i3d.pictures.overlay import Overlay
@@ -35,7 +35,7 @@ class Annotated:
     num_frames: int
     duration_seconds: float
     audio_codec: str | None
-    """FFmpeg's name of the codec of the sound in the source; None where there is no sound."""
+    """FFmpeg's name of the codec of the sound in the source; None without sound."""
     is_audio_copied: bool
     """Whether the sound is the source's own; else it is encoded as AAC."""
     warnings: tuple[str, ...]
@@ -54,35 +54,33 @@ def annotate(
     image_fps: float = ASSUMED_FPS,
     progress: Progress = NO_PROGRESS,
 ) -> Annotated:
-    """Write a video once more, with what its timeline says drawn on each picture.
+    """Write a copy of a video with its timeline drawn on each picture.
 
-    Every picture is kept, at its own time, upright, and the sound with them. The memory that it
-    takes does not depend on the video's length.
+    Every picture is kept, upright and at its own time, and so is the sound. The memory needed does
+    not depend on the video's length.
 
     Args:
-        video_path: A video file, an animated GIF, or a folder of images. Where images or frames
-            differ in size, they are fitted into the size of the first.
+        video_path: A video file, an animated GIF, or a folder of images. Frames of other sizes are
+            fitted into the size of the first.
         timeline: What is drawn: see `i3d.pictures.overlay.Overlay`.
-        target_path: Where to: an MP4 with H.264 and AAC or MP3. Where it fails, none is left.
-        top: How many labels are listed, at least 1; 1 for that of the segment alone.
-        font: A TrueType file for labels in other letters than those of ASCII.
+        target_path: The new file: an MP4 with H.264 and AAC or MP3. A failure leaves none.
+        top: How many labels are listed, at least 1; with 1, only the segment's.
+        font: A TrueType file for labels with other characters than ASCII.
         start_seconds: The first moment written; it becomes 0.
-        end_seconds: The first moment not written any more; None for the end of the video.
+        end_seconds: The first moment not written; None for the end of the video.
         image_fps: Frame rate of a folder of images.
-        progress: Told of every picture that is written.
+        progress: Receives progress updates.
 
     Returns:
         What was written.
 
     Raises:
         UsageError: A number is out of its range, or the font can't be used.
-        VideoNotFoundError: There is no such video.
+        VideoNotFoundError: The video does not exist.
         VideoDecodeError: It can't be decoded.
         VideoTooShortError: The span holds no frame.
-        OutputError: The target can't be written, or nothing encodes H.264 here.
+        OutputError: The target can't be written, or no encoder of H.264 is available.
     """
-    if top < 1:
-        raise UsageError(f"The number of labels to show must be at least 1, not {top}.")
     source = video_path if Path(video_path).is_file() else None
     expected = timeline.video.duration_seconds
     end = expected if end_seconds is None else min(end_seconds, expected)
@@ -90,7 +88,7 @@ def annotate(
         VideoReader(
             video_path, start_seconds=start_seconds, end_seconds=end_seconds, image_fps=image_fps
         ) as reader,
-        progress.task(f"writing {video_path} anew", _num_frames(timeline, start_seconds, end)) as (
+        progress.task(f"annotating {video_path}", _num_frames(timeline, start_seconds, end)) as (
             advance
         ),
     ):
@@ -110,10 +108,9 @@ def annotate(
             target_path,
             width,
             height,
-            audio_from=source,
+            source=source,
             start_seconds=start_seconds,
             end_seconds=end_seconds,
-            colours_from=source,
         ) as writer:
             num_frames = 0
             for frame in chain([first], frames):
@@ -140,7 +137,7 @@ def check_font(path: str | None) -> None:
     """Make sure that a font can be used, before the work starts.
 
     Raises:
-        UsageError: The file is no font, or can't be read.
+        UsageError: The file is not a font, or can't be read.
     """
     Lettering(10, path)
 
@@ -151,13 +148,14 @@ def _num_frames(timeline: Timeline, start: float, end: float) -> int:
 
 
 def _fitted(image: Frame, width: int, height: int) -> Frame:
-    """Bring a frame to a size, in its own proportions, with black beside it."""
+    """Fit a frame into a size, keeping its proportions, with black bars."""
     own_height, own_width = image.shape[:2]
     if (own_height, own_width) == (height, width):
         return image
     scale = min(width / own_width, height / own_height)
     new_width, new_height = max(1, round(own_width * scale)), max(1, round(own_height * scale))
     left, top = (width - new_width) // 2, (height - new_height) // 2
-    framed = np.zeros((height, width, 3), np.uint8)
-    framed[top : top + new_height, left : left + new_width] = resize(image, new_width, new_height)
-    return framed
+    right, bottom = width - new_width - left, height - new_height - top
+    small = resize(image, new_width, new_height)
+    framed = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return np.asarray(framed, np.uint8)

@@ -1,4 +1,4 @@
-"""Text into pictures: any text, in a font that may lack its characters, in the room there is."""
+"""Draws text that may not fit, in a font that may lack some of its characters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Colour = tuple[int, int, int] | tuple[int, int, int, int]
 
 _UNKNOWN = "\U0010ffff"
-"""No character: no font has a shape for it but the one for what it lacks."""
+"""Not a character: fonts show it as they show characters that they lack."""
 
 
 class Lettering:
@@ -28,7 +28,7 @@ class Lettering:
             and a few more.
 
     Raises:
-        UsageError: The file is no font, or can't be read.
+        UsageError: The file is not a font, or can't be read.
     """
 
     def __init__(self, size: int, path: str | None = None) -> None:
@@ -40,7 +40,7 @@ class Lettering:
         """Of a line, in pixels."""
 
     def showable(self, text: str) -> str:
-        r"""What can be drawn of a text: of the rest, escapes such as `\n`, `\u202e`, `\u4e2d`."""
+        r"""Replace what can't be drawn by escapes such as `\n`, `\u202e`, `\u4e2d`."""
         return "".join(self._shown.get(char) or self._show(char) for char in text)
 
     def width(self, text: str) -> int:
@@ -52,11 +52,11 @@ class Lettering:
 
         Args:
             text: The text.
-            width: What there is room for.
-            keep_end: Leave out its middle, not its end, which says what sort of file it is.
+            width: The room in pixels.
+            keep_end: Shorten the middle, not the end, which for a file has the suffix.
 
         Returns:
-            The text, or a part of it; "" where none fits.
+            The text, or a part of it; "" if nothing fits.
         """
         if self.width(text) <= width:
             return text
@@ -85,8 +85,8 @@ class Lettering:
 
 
 def _cut(text: str, num: int, *, keep_end: bool) -> str:
-    num_behind = num // 2 if keep_end else 0
-    return text[: num - num_behind].rstrip() + "…" + text[len(text) - num_behind :]
+    num_last = num // 2 if keep_end else 0
+    return text[: num - num_last].rstrip() + "…" + text[len(text) - num_last :]
 
 
 def _font_of(path: str, size: int) -> ImageFont.FreeTypeFont:
@@ -95,7 +95,7 @@ def _font_of(path: str, size: int) -> ImageFont.FreeTypeFont:
     except FileNotFoundError:
         raise UsageError(f"There is no font {path}.", hint="Give a TrueType file.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or "it is no TrueType or OpenType font"
+        reason = getattr(error, "strerror", None) or "it is not a TrueType or OpenType font"
         raise UsageError(
             f"The font {path} cannot be used: {reason}.", hint="Give a TrueType file."
         ) from error

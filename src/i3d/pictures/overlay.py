@@ -1,4 +1,4 @@
-"""What a timeline says of each moment, drawn on the picture that is shown then."""
+"""Draws what a timeline says of each moment on the picture that is shown then."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from i3d.video.frames import Frame
 
 NOTHING = "no confident action"
-"""Where there is no segment."""
+"""Shown without a segment."""
 
 NOT_SEEN = "not classified"
-"""Where the model did not look."""
+"""Shown for moments that the model did not see."""
 
 COLOURS = (
     (86, 180, 233),
@@ -47,7 +47,7 @@ class _Line:
     label: str
     percent: int
     colour: tuple[int, int, int] | None
-    """Of its segment; None where it has none then."""
+    """Of its segment; None without a segment."""
 
 
 _Shown = tuple[str | None, tuple[_Line, ...]]
@@ -58,8 +58,8 @@ class Overlay:
     """Draws on the pictures of one video.
 
     A banner at the top left says which segment it is and how likely its label is now; a strip at
-    the bottom shows all segments and where the picture is among them. What does not fit into a very
-    small picture is left out.
+    the bottom shows all segments and where the picture is among them. What does not fit
+    into a very small picture is left out.
 
     Args:
         timeline: Of the video.

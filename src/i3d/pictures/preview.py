@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from i3d.errors import UsageError
-from i3d.pictures.shown_frames import ClipFrames, ShownFrame
 from i3d.progress import NO_PROGRESS
+from i3d.video.info import ClipInfo
+from i3d.video.recipes import MIN_FRAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from i3d.pictures.animation import PictureWriter
     from i3d.progress import Progress
     from i3d.video.ahead import ClipReader
     from i3d.video.frames import Frame
-    from i3d.video.info import ClipInfo
 
 PreviewFormat: TypeAlias = Literal["gif", "webp", "apng", "mp4", "png"]
 
 __all__ = ["Preview", "PreviewFormat", "write_preview"]
 
 MAX_KEPT = 500
-"""So many frames are kept while nobody knows how many there are: 75 MB at 224x224, 20 seconds."""
+"""Frames that are shown where `every` is not given: 75 MB at 224x224, 20 seconds."""
+
+MAX_ASKED = 1000
+"""Most frames of an animation: they are held in memory twice, 300 MB at 224x224."""
 
 SHEET_FRAMES = 20
-"""Frames on a sheet, where nobody says how many."""
+"""Frames on a sheet where `every` is not given."""
 
 MAX_SHEET_FRAMES = 500
-"""A sheet of so many frames of 224x224 takes 90 MB while it is drawn, twice over."""
+"""Most frames on a sheet. Drawing so many of 224x224 takes 90 MB, twice over."""
+
+
+@dataclass(frozen=True)
+class ShownFrame:
+    """A frame as the model sees it."""
+
+    image: Frame
+    """(size, size, 3) uint8 RGB."""
+    seconds: float
+    """Time since the video's first frame."""
+    number: int
+    """Its index among the video's frames, from 0."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +59,9 @@ class Preview:
     num_frames: int
     """Frames in the file."""
     one_in: int
-    """Of how many frames of the clip one was taken; 0 for a sheet of some at equal distances."""
+    """One frame was taken of so many of the clip's; 0 for a sheet of some at equal distances."""
     num_left_out: int
-    """Frames of those that were taken that the format cannot show, so close are they."""
+    """Taken frames that are too close to each other for the format."""
 
 
 def write_preview(
@@ -65,90 +79,145 @@ def write_preview(
     WebP and animated PNG hold the very pixels that a model is fed; so does a sheet.
 
     Args:
-        path: Where to; a file that is there is overwritten. A failure may leave half a file.
+        path: The file; an existing one is overwritten. A failure may leave half a file.
         reader: The clip; its frames are taken.
         format_name: `gif`; `webp` or `apng`, without loss; `mp4` (H.264); `png`, a sheet.
         every: Show the first frame and every `every`th from there, at least 1. None: all, but of
             more than 500 in a GIF, WebP or animated PNG every second, fourth, ...; 20 on a sheet.
         original: For a sheet: the clip's first frame, (height, width, 3) uint8 BGR, upright, before
             it was cut.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Returns:
         What it shows.
 
     Raises:
-        UsageError: A sheet would show more than 500 frames; or as `ClipReader.frames` says.
+        UsageError: A sheet would show more than 500 frames, or an animation more than 1000; or as
+            `ClipReader.frames` says.
         VideoError: The video can't be decoded, or its span holds no frame.
         OSError: The file can't be written.
     """
-    frames = ClipFrames(reader, progress)
-    if format_name == "png":
-        if original is None:
-            raise ValueError("a sheet shows the original, too")
-        return _write_sheet(path, reader, frames, every, original)
-    shown: Iterable[ShownFrame]
-    if every is None and format_name != "mp4":
-        shown, one_in = frames.thinned(MAX_KEPT)
-    else:
-        one_in = every or 1
-        shown = frames.every(one_in)
-    with _open_writer(path, format_name, reader.size) as writer:
-        num_frames, start = 0, 0.0
-        for frame in shown:
-            if num_frames == 0:
-                start = frame.seconds
-            writer.write(frame.image, frame.seconds - start)
-            num_frames += 1
-        clip = frames.info
-        writer.finish(clip.end_seconds - start)
-    num_left_out = getattr(writer, "num_left_out", 0)  # a video leaves none out
-    return Preview(clip, num_frames - num_left_out, one_in, num_left_out)
-
-
-def _open_writer(
-    path: Path, format_name: PreviewFormat, size: int
-) -> AbstractContextManager[PictureWriter]:
-    if format_name == "gif":
-        from i3d.pictures.gif import GifWriter
-
-        return GifWriter(path, size, size)
-    if format_name == "webp":
-        from i3d.pictures.webp import WebpWriter
-
-        return WebpWriter(path, size, size)
-    if format_name == "apng":
-        from i3d.pictures.apng import ApngWriter
-
-        return ApngWriter(path, size, size)
-    from i3d.pictures.mp4 import VideoWriter
-
-    return VideoWriter(path, size, size)
-
-
-def _write_sheet(
-    path: Path, reader: ClipReader, frames: ClipFrames, every: int | None, original: Frame
-) -> Preview:
-    from i3d.pictures.sheet import SheetFacts, draw_sheet
-
+    frames = _ClipFrames(reader, progress)
+    if format_name == "mp4":
+        return _write_video(path, frames, every or 1)
     if every is None:
         kept, one_in = frames.thinned(MAX_KEPT)
-        if frames.last is not None and kept[-1] is not frames.last:
+    else:
+        is_sheet = format_name == "png"
+        what, limit = ("A sheet", MAX_SHEET_FRAMES) if is_sheet else ("An animation", MAX_ASKED)
+        kept, one_in = [], every
+        for frame in frames.every(every):
+            if len(kept) == limit:
+                raise UsageError(
+                    f"{what} shows at most {limit} frames, and --every {every} asks for more.",
+                    hint="Give a higher number, a shorter part of the video, or write an .mp4.",
+                )
+            kept.append(frame)
+    if format_name != "png":
+        from i3d.pictures.animation import write_animation
+
+        start, clip = kept[0].seconds, frames.info
+        shown = [(frame.image, frame.seconds - start) for frame in kept]
+        left_out = write_animation(path, shown, clip.end_seconds - start, format_name)
+        return Preview(clip, len(kept) - left_out, one_in, left_out)
+    if original is None:
+        raise ValueError("a sheet shows the original, too")
+    if every is None:
+        if kept[-1] is not frames.last:
             kept.append(frames.last)
         if one_in > 1 or len(kept) > SHEET_FRAMES:
             one_in = 0
-            places = np.linspace(0, len(kept) - 1, SHEET_FRAMES).round().astype(int)
-            kept = [kept[place] for place in places]
-    else:
-        kept, one_in = [], every
-        for frame in frames.every(every):
-            if len(kept) == MAX_SHEET_FRAMES:
-                raise UsageError(
-                    f"A sheet shows at most {MAX_SHEET_FRAMES} frames, and --every {every} asks "
-                    "for more.",
-                    hint="Give a higher number, or a shorter part of the video.",
-                )
-            kept.append(frame)
+            chosen = np.linspace(0, len(kept) - 1, SHEET_FRAMES).round().astype(int)
+            kept = [kept[index] for index in chosen]
+    from i3d.pictures.sheet import SheetFacts, draw_sheet
+
     facts = SheetFacts(reader.video, frames.info, reader.recipe, reader.size, one_in)
     draw_sheet(kept, original, facts).save(path, "PNG")
     return Preview(facts.clip, len(kept), one_in, 0)
+
+
+def _write_video(path: Path, frames: _ClipFrames, every: int) -> Preview:
+    from i3d.pictures.mp4 import VideoWriter
+
+    size = frames.reader.size
+    with VideoWriter(path, size, size) as writer:
+        num_frames = 0
+        for frame in frames.every(every):
+            writer.write(frame.image, frame.seconds - frames.first.seconds)
+            num_frames += 1
+        writer.finish(frames.info.end_seconds - frames.first.seconds)
+    return Preview(frames.info, num_frames, every, 0)
+
+
+class _ClipFrames:
+    """Gives a clip's frames as they come, once, and then says what clip that was.
+
+    Args:
+        reader: Gives the frames.
+        progress: Receives progress updates.
+    """
+
+    first: ShownFrame
+    last: ShownFrame
+    """The latest frame so far."""
+
+    def __init__(self, reader: ClipReader, progress: Progress) -> None:
+        self.reader = reader
+        self._progress = progress
+        self._num_frames = 0
+
+    def every(self, step: int) -> Iterator[ShownFrame]:
+        """Give the first frame, and every `step`th from there, as they come.
+
+        Raises:
+            UsageError: A number is out of its range; as `ClipReader.frames` says.
+            VideoError: The video can't be decoded, or its span holds no frame.
+        """
+        with self._progress.task("making the preview") as advance:
+            for image, seconds, number in self.reader.frames():
+                self.last = ShownFrame(image, seconds, number)
+                if self._num_frames == 0:
+                    self.first = self.last
+                self._num_frames += 1
+                if (self._num_frames - 1) % step == 0:
+                    yield self.last
+                advance(1)
+
+    def thinned(self, limit: int) -> tuple[list[ShownFrame], int]:
+        """Keep all frames; where there are more than `limit`, every second, fourth, ... of them.
+
+        Returns:
+            The frames, and 1, 2, 4, ...: of how many one was kept.
+
+        Raises:
+            UsageError: A number is out of its range; as `ClipReader.frames` says.
+            VideoError: The video can't be decoded, or its span holds no frame.
+        """
+        kept: list[ShownFrame] = []
+        step = 1
+        for index, frame in enumerate(self.every(1)):
+            if index % step == 0 and len(kept) == limit:
+                kept = kept[::2]
+                step *= 2
+            if index % step == 0:
+                kept.append(frame)
+        return kept, step
+
+    @property
+    def info(self) -> ClipInfo:
+        """What clip it was, as results of a model describe it, once all frames have come."""
+        start, last, count = self.first.seconds, self.last.seconds, self._num_frames
+        video, span_end = self.reader.video, self.reader.end_seconds
+        fps = (count - 1) / (last - start) if count > 1 else video.fps
+        return ClipInfo(
+            num_frames=count,
+            num_frames_fed=max(count, MIN_FRAMES),
+            start_seconds=start,
+            # A thinned clip's last frame stands for no time after the video, or after the span.
+            end_seconds=min(
+                last + 1.0 / fps,
+                video.duration_seconds,
+                math.inf if span_end is None else span_end,
+            ),
+            fps=fps,
+        )

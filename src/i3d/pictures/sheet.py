@@ -18,7 +18,7 @@ from i3d.video.recipes import MIN_FRAMES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.pictures.shown_frames import ShownFrame
+    from i3d.pictures.preview import ShownFrame
     from i3d.video.frames import Frame
     from i3d.video.info import ClipInfo, VideoInfo
     from i3d.video.recipes import Recipe
@@ -37,9 +37,9 @@ _NAME_SIZE, _TEXT_SIZE, _CAPTION_SIZE = 22, 15, 13
 _LINE_HEIGHT = 24
 _CAPTION_HEIGHT = 20
 _VALUES_AT = 110
-"""Where values start behind their names, in pixels."""
+"""Where values start, after their names, in pixels."""
 _DIMMED = 0.35
-"""Brightness of what the model does not see."""
+"""Brightness of the part that the model does not see."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SheetFacts:
     size: int
     """Height and width of the frames in pixels."""
     one_in: int
-    """Of how many frames one is shown; 0 where they are chosen at equal distances."""
+    """One frame of so many is shown; 0 if they are chosen at equal distances."""
 
 
 @dataclass(frozen=True)
@@ -208,12 +208,12 @@ def _lines(original: Frame, facts: SheetFacts, num_shown: int) -> list[tuple[str
         ("shown", _share(num_shown, facts)),
     ]
     if clip.num_frames_fed > clip.num_frames:
-        fed = f"I3D needs {MIN_FRAMES}, and is fed these over again: {clip.num_frames_fed} in all"
+        fed = f"I3D needs {MIN_FRAMES}: these are repeated, {clip.num_frames_fed} in all"
         lines.append(("repeated", fed))
     if video.num_frames_damaged:
         lines.append(("damaged", f"{_frames(video.num_frames_damaged)} of the file left out"))
     if video.ended_early:
-        lines.append(("cut off", "the file ends before the end that its header promises"))
+        lines.append(("cut off", "the file ends earlier than its header says"))
     return lines
 
 

@@ -1,29 +1,35 @@
-"""The sound of one video into another, at the same moments, a little at a time."""
+"""A video file as FFmpeg sees it: when it starts, and its sound, which goes into a new video.
+
+Pictures are decoded by `i3d.video.decoding`, never here. A file is opened by Python, and FFmpeg may
+open nothing by itself: a playlist in disguise leads nowhere.
+"""
 
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack, suppress
+from abc import ABC, abstractmethod
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import av
 import numpy as np
 import numpy.typing as npt
 
-from i3d.pictures.source import first_picture_seconds, opened
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import os
+    from collections.abc import Iterator
 
     from av.audio.frame import AudioFrame
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
+    from av.video.frame import VideoFrame
 
 COPIED_CODECS = ("aac", "mp3", "mp3float")
-"""What every browser and player takes in an MP4. Chromium plays Opus and FLAC there, too, but not
-all that people send videos to does: these become AAC."""
+"""Codecs that every browser and player supports in an MP4. Chromium plays Opus and FLAC there, too,
+but other software does not: these become AAC."""
 
 _AAC_RATES = frozenset(
     {96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
@@ -34,86 +40,118 @@ _BITS_PER_CHANNEL = 96_000
 """Bits per second of each channel: FFmpeg's encoder is transparent to most ears at 192k stereo."""
 
 _BLOCK = 1024
-"""Samples in a packet of AAC."""
+"""Most samples of silence that are made at once."""
+
+_READ_BYTES = 2**18
+"""How much is read at once. PyAV's default is 32 KiB, each with a call of Python."""
+
+_MAX_PACKETS = 500
+"""The search for a first picture ends after so many packets."""
 
 _LEAD_SECONDS = 0.1
-"""Packets so long before the first moment are kept, hidden: a decoder needs some to get going,
-most of all one of MP3, whose packets use bits of those before them."""
+"""Packets from so long before the start are kept, hidden: decoders need some to start with, above
+all for MP3, whose packets use bits of earlier ones."""
 
 _SLACK_SECONDS = 0.04
-"""Times that are off by less are rounded ones: containers store milliseconds, and nobody hears it
+"""Smaller errors in times come from rounding, as containers store milliseconds. They are inaudible
 (ITU-R BT.1359: sound may lead by 45 ms)."""
 
 _RESTART_SECONDS = 1.0
-"""Sound that jumps back by more has timestamps that started anew: it follows what was there."""
+"""If timestamps jump back by more, they were restarted: the sound follows what came before."""
 
 _MAX_FAILURES = 200
-"""So many packets in a row that do not decode, from the start on: the track can't be decoded."""
+"""If none of the first so many packets decodes, the track can't be decoded."""
 
 Samples = npt.NDArray[np.float32]
 """(channels, samples)"""
 
 
-class _Track(Protocol):
-    """What becomes of a sound track."""
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
+    """Open a file for reading.
 
-    def write_until(self, seconds: float) -> None:
-        """Write what sounds before a moment of the new video."""
-
-    def finish(self, seconds: float) -> None:
-        """Write the rest of what sounds before a moment, and nothing behind it."""
-
-
-class Sound:
-    """A sound track on its way into a new video; made by `open_sound`.
-
-    Args:
-        track: What becomes of it.
-        codec: FFmpeg's name of the source's codec.
-        is_copied: Whether it is copied as it is; else it is encoded as AAC.
-        until: The moment of the new video behind which nothing is kept.
-        close: Releases the source.
+    Raises:
+        OSError: It can't be read.
+        av.FFmpegError: FFmpeg does not know such files.
     """
+    with Path(path).absolute().open("rb") as file:
+        # No protocol has this name: what the file's contents point to is not opened.
+        container: Any = av.open(
+            file, options={"protocol_whitelist": "none"}, buffer_size=_READ_BYTES
+        )
+        with container:
+            yield container
 
-    def __init__(
-        self,
-        track: _Track,
-        codec: str,
-        *,
-        is_copied: bool,
-        until: float,
-        close: Callable[[], None],
-    ) -> None:
-        self._track = track
-        self.codec = codec
-        self.is_copied = is_copied
-        self._until = until
-        self._close = close
 
+def first_picture_seconds(path: str | os.PathLike[str]) -> float:
+    """When a video's first picture is shown, on the container's clock; 0 where that is unknown.
+
+    `i3d.video.timing.FrameClock` calls this moment 0; Chromium plays a file by the container's
+    clock. Broadcasts start at any time, and some recorders start the pictures after the sound.
+    """
+    try:
+        with opened(path) as container:
+            picture = first_picture(container)
+            if picture is not None and picture.time is not None:
+                return float(picture.time)
+            stream = container.streams.video[0] if container.streams.video else None
+            if stream is None or stream.start_time is None or stream.time_base is None:
+                return 0.0
+            return float(stream.start_time * stream.time_base)
+    except (OSError, av.FFmpegError):
+        return 0.0
+
+
+def first_picture(container: InputContainer) -> VideoFrame | None:
+    """Decode the first picture of a file; None if it has none."""
+    if not container.streams.video:
+        return None
+    stream = container.streams.video[0]
+    for number, packet in enumerate(container.demux(stream)):
+        try:
+            pictures = packet.decode()
+        except av.FFmpegError:  # damaged; OpenCV goes on to the next, too
+            continue
+        if pictures:
+            return pictures[0]
+        if number == _MAX_PACKETS:
+            break
+    return None
+
+
+class Sound(ABC):
+    """A sound track on its way into a new video; made by `open_sound`."""
+
+    is_copied: ClassVar[bool]
+    """Whether it is copied as it is; else it is encoded as AAC."""
+    codec: str
+    """FFmpeg's name of the source's codec."""
+    source: ExitStack
+    """Holds the source open."""
+
+    @abstractmethod
     def write_until(self, seconds: float) -> None:
         """Write what sounds before a moment of the new video.
 
         Raises:
             av.FFmpegError: It can't be written.
         """
-        self._track.write_until(min(seconds, self._until))
 
+    @abstractmethod
     def finish(self, seconds: float) -> None:
-        """Write the rest of what sounds before a moment, and nothing behind it.
+        """Write the rest of what sounds before a moment, and nothing after it.
 
         Raises:
             av.FFmpegError: It can't be written.
         """
-        self._track.finish(min(seconds, self._until))
-        self.close()
 
     def close(self) -> None:
         """Release the source. Safe to call twice."""
-        self._close()
+        self.source.close()
 
 
 def open_sound(
-    path: str, target: OutputContainer, start_seconds: float, end_seconds: float | None
+    path: str, target: OutputContainer, start_seconds: float
 ) -> tuple[Sound | None, str | None]:
     """Find the first sound track of a video, and add one to a new video for it.
 
@@ -121,7 +159,6 @@ def open_sound(
         path: The video.
         target: The new video, before its first packet.
         start_seconds: The moment of the video that is the new video's 0, since its first picture.
-        end_seconds: The moment behind which nothing is kept; None for none.
 
     Returns:
         The sound, or None; and why there is none though the video has a track, as a clause.
@@ -144,21 +181,20 @@ def open_sound(
         except (av.FFmpegError, OSError) as error:
             return None, f"it cannot be read ({error.strerror or error})"
         if first is None:
-            return None, None  # a track without sound, as screen recorders make it
-        until = math.inf if end_seconds is None else end_seconds - start_seconds
-        track: _Track | None = None
+            return None, None  # an empty track, as screen recorders write
+        sound: Sound | None = None
         if _can_be_copied(container, source):
             with suppress(ValueError):  # PyAV before 16 copies no MP3
-                track = _Copied(first, packets, source, target, origin)
-        is_copied = track is not None
-        if track is None:
+                sound = _Copied(first, packets, source, target, origin)
+        if sound is None:
             frames = _frames(first, packets)
             sample = next(frames, None)
             if sample is None:
                 return None, f"it cannot be decoded ({codec})"
-            track = _Encoded(sample, frames, target, origin)
-        close = stack.pop_all().close
-        return Sound(track, codec, is_copied=is_copied, until=until, close=close), None
+            sound = _Encoded(sample, frames, target, origin)
+        sound.codec = codec
+        sound.source = stack.pop_all()
+        return sound, None
 
 
 def _can_be_copied(container: InputContainer, source: Any) -> bool:
@@ -166,11 +202,13 @@ def _can_be_copied(container: InputContainer, source: Any) -> bool:
     if context.name == "aac":
         # Its settings are in the container, or in each packet (ADTS) and FFmpeg collects them.
         return bool(context.extradata) or container.format.name in ("mpegts", "aac")
-    return context.name in COPIED_CODECS and context.sample_rate >= 16000  # what MP4 has room for
+    return (
+        context.name in COPIED_CODECS and context.sample_rate >= 16000
+    )  # MP4 allows no lower rate
 
 
 def _packets(container: InputContainer, source: Any) -> Iterator[Packet[Any]]:
-    """The packets of a track, up to where the file ends or breaks off."""
+    """The packets of a track, up to the end of the file or the first damage."""
     demuxed = container.demux(source)
     while True:
         try:
@@ -182,7 +220,7 @@ def _packets(container: InputContainer, source: Any) -> Iterator[Packet[Any]]:
 
 
 def _frames(first: Packet[Any], packets: Iterator[Packet[Any]]) -> Iterator[AudioFrame]:
-    """Decode what can be decoded; none at all where nothing at the start can."""
+    """Decode what can be decoded; nothing if the start can't be."""
     stream: Any = first.stream
     failures, has_begun = 0, False
     for packet in chain([first], packets):
@@ -201,11 +239,13 @@ def _frames(first: Packet[Any], packets: Iterator[Packet[Any]]) -> Iterator[Audi
         return
 
 
-class _Copied:
+class _Copied(Sound):
     """Packets as they are, at new times.
 
     What sounds before 0 gets a time below 0, which the MP4 hides to the sample (an edit list).
     """
+
+    is_copied = True
 
     def __init__(
         self,
@@ -253,22 +293,24 @@ class _Copied:
         return packet
 
     def _take(self, packet: Packet[Any]) -> None:
-        """Write the packet before, for the last one may have to be shortened."""
+        """Write the packet before this one: the last one may have to be shortened."""
         if (packet.pts or 0) + (packet.duration or 0) <= -_LEAD_SECONDS * self._rate:
             return
         packet.stream = self._stream
         if self._waiting is not None:
             if (packet.pts or 0) <= (self._waiting.pts or 0):
-                return  # MP4 has no way back
+                return  # times in MP4 only grow
             self._target.mux(self._waiting)
         self._waiting = packet
 
 
-class _Encoded:
+class _Encoded(Sound):
     """Sound decoded and encoded as AAC, mono or stereo, each sample at its time.
 
-    What is missing is silence, so that the track starts at 0 and has no holes.
+    Gaps become silence, so that the track starts at 0 and has no holes.
     """
+
+    is_copied = False
 
     def __init__(
         self,
@@ -297,11 +339,10 @@ class _Encoded:
         self._position = 0
         """Samples that are in their place so far."""
         self._jumped = 0
-        """What was added to all times, in samples, since timestamps started anew."""
-        self._block: Samples = np.zeros((self._channels, _BLOCK), np.float32)
+        """Added to all times, in samples, after timestamps were restarted."""
 
     def write_until(self, seconds: float) -> None:
-        border = math.inf if math.isinf(seconds) else round(seconds * self._rate)
+        border = round(seconds * self._rate)
         while self._position < border:
             while not self._samples.shape[1]:
                 if self._frame is None:
@@ -310,19 +351,16 @@ class _Encoded:
                 self._frame = next(self._frames, None)
             silence = self._samples_at - self._position
             if silence > 0:
-                num = int(min(silence, border - self._position, _BLOCK))
+                num = min(silence, border - self._position, _BLOCK)
                 self._put(np.zeros((self._channels, num), np.float32))
                 continue
-            num = int(min(self._samples.shape[1], border - self._position))
+            num = min(self._samples.shape[1], border - self._position)
             self._put(self._samples[:, :num])
             self._samples = self._samples[:, num:]
             self._samples_at += num
 
     def finish(self, seconds: float) -> None:
         self.write_until(seconds)
-        left = self._position % _BLOCK
-        if left:
-            self._encode(self._block[:, :left], self._position - left)
         for packet in self._stream.encode(None):
             self._target.mux(packet)
 
@@ -330,7 +368,7 @@ class _Encoded:
         return av.AudioResampler("fltp", self._layout, self._rate)
 
     def _decode(self, frame: AudioFrame) -> None:
-        """Set `_samples` and where they belong; to none where they come too late."""
+        """Set `_samples` and where they belong; samples that come too late are dropped."""
         at = self._samples_at
         if frame.time is not None:
             wanted = round((frame.time - self._origin) * self._rate) + self._jumped
@@ -351,22 +389,12 @@ class _Encoded:
         self._samples_at = at + late
 
     def _put(self, samples: Samples) -> None:
-        start = 0
-        while start < samples.shape[1]:
-            filled = self._position % _BLOCK
-            num = min(samples.shape[1] - start, _BLOCK - filled)
-            self._block[:, filled : filled + num] = samples[:, start : start + num]
-            start += num
-            self._position += num
-            if filled + num == _BLOCK:
-                self._encode(self._block, self._position - _BLOCK)
-
-    def _encode(self, block: Samples, at: int) -> None:
         frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(block), format="fltp", layout=self._layout
+            np.ascontiguousarray(samples), format="fltp", layout=self._layout
         )
         frame.sample_rate = self._rate
-        frame.pts = at
+        frame.pts = self._position
         frame.time_base = Fraction(1, self._rate)
-        for packet in self._stream.encode(frame):
+        self._position += samples.shape[1]
+        for packet in self._stream.encode(frame):  # which cuts it into blocks of AAC's length
             self._target.mux(packet)

@@ -1,4 +1,4 @@
-"""What a page about a video shows of it: pictures along the way, and something to play."""
+"""What a page about a video shows: pictures along the timeline, and a video to play."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COPY_SIDE = 426
 """Longer side of a small copy in pixels: 426x240 for most videos."""
 
 MAX_COPY_BYTES = 3 * 2**20
-"""A copy that nobody asked for is left out where it is larger: the page stays below 5 MB."""
+"""A copy that was not asked for is left out if it is larger: the page stays below 5 MB."""
 
 _PLAYED_BY_BROWSERS = frozenset({".mp4", ".m4v", ".webm", ".mov", ".ogv"})
 """Suffixes of files that browsers play, if they know the codecs. The page finds out."""
@@ -58,7 +58,7 @@ class Playable:
     """A video that a page plays."""
 
     url: str | None
-    """Where it is, as a page beside `folder` links to it; None where `mp4` holds it."""
+    """Where it is, as a page beside `folder` links to it; None if `mp4` holds it."""
     mp4: bytes | None
     """A small copy."""
     offset_seconds: float
@@ -79,12 +79,12 @@ def take_stills(
     Args:
         path: The video.
         clip: That part.
-        count: How many; fewer where there are fewer frames.
+        count: How many; fewer if there are fewer frames.
         image_fps: Frame rate of a folder of images.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Returns:
-        The pictures, upright, as a person sees them, by their times.
+        The pictures, upright, sorted by time.
 
     Raises:
         VideoError: The video is missing or can't be decoded.
@@ -126,7 +126,7 @@ def find_playable(
             link to what browsers play, else a copy, if it is small enough for a page.
         folder: Where the page will lie.
         image_fps: Frame rate of a folder of images.
-        progress: Who wants to know.
+        progress: Receives progress updates.
 
     Returns:
         What it plays; None for nothing.
@@ -141,9 +141,9 @@ def find_playable(
     if choice == "none" or (choice == "link" and not linkable):
         return None
     if choice == "link":
-        from i3d.pictures.source import picture_delay_seconds
+        from i3d.pictures.sound import first_picture_seconds
 
-        return Playable(_link(Path(path), folder), None, 0.0 - picture_delay_seconds(path))
+        return Playable(_link(Path(path), folder), None, 0.0 - first_picture_seconds(path))
     limit = MAX_COPY_BYTES if choice == "auto" else None
     try:
         mp4 = _small_copy(path, clip, limit, image_fps, progress)
@@ -151,13 +151,13 @@ def find_playable(
         if isinstance(error, I3DError) and not isinstance(error, OutputError):
             raise  # the video is missing, say
         if choice == "auto":
-            return None  # the page can do without
+            return None  # the page works without
         if isinstance(error, OutputError) and not error.strerror:
-            raise  # nothing here encodes it
+            raise  # no encoder
         raise OutputError(
             f"No copy of {path} can be made for the page: {error.strerror or error}.",
-            hint=f"Make room in the folder of temporary files{_temporary_folder()}, or leave the "
-            "copy out: --video none.",
+            hint="Make room for temporary files (their folder is TMPDIR), or leave the copy out: "
+            "--video none.",
         ) from error
     return None if mp4 is None else Playable(None, mp4, clip.start_seconds)
 
@@ -187,7 +187,7 @@ def _link(path: Path, folder: Path) -> str:
 def _small_copy(
     path: str, clip: ClipInfo, limit: int | None, image_fps: float, progress: Progress
 ) -> bytes | None:
-    """Encode a part of a video, small; None where it gets larger than the limit, in bytes."""
+    """Encode a part of a video, small; None if it exceeds the limit, in bytes."""
     from i3d.pictures.mp4 import VideoWriter
 
     start, end = clip.start_seconds, clip.end_seconds
@@ -205,10 +205,9 @@ def _small_copy(
             target,
             width,
             height,
-            audio_from=source,
+            source=source,
             start_seconds=start,
             end_seconds=end,
-            colours_from=source,
         ) as writer:
             for number, frame in enumerate(chain([first], frames)):
                 writer.write(to_rgb(shrink(frame.image, width, height)), frame.seconds - start)
@@ -219,13 +218,6 @@ def _small_copy(
         if limit is not None and target.stat().st_size > limit:
             return None
         return target.read_bytes()
-
-
-def _temporary_folder() -> str:
-    try:
-        return f", {tempfile.gettempdir()}"
-    except OSError:  # there is none
-        return ""
 
 
 def _copy_size(image: Frame) -> tuple[int, int]:

@@ -1,23 +1,24 @@
-"""Models, their checks, and the state of this machine, as text and as plain data."""
+"""Models and their checks, as text and as plain data."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.files.download.attempts import shown
+from i3d.files.addresses import shown
 from i3d.models.deepmind import published
-from i3d.report.text import encodable, printable
+from i3d.report.text import megabytes, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from i3d.models.catalog import ModelSpec
     from i3d.models.find import LocalModel
     from i3d.models.info import GraphFacts, ModelState
     from i3d.models.inspect import Weights
     from i3d.models.known_answers import KnownAnswers
+    from i3d.models.records import ModelRecord
     from i3d.models.sample import SampleComparison
     from i3d.models.verify import Verification
 
@@ -29,7 +30,7 @@ _MARGIN = 16
 
 
 def list_as_text(states: Iterable[ModelState]) -> str:
-    """A line for each model: name, state, size, where from, what it says."""
+    """A line for each model: name, state, size, summary and source."""
     rows = [_list_row(state) for state in states]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "".join(
@@ -52,27 +53,19 @@ def _list_row(state: ModelState) -> tuple[str, str, str, str]:
 
 def list_as_dict(states: Iterable[ModelState]) -> dict[str, Any]:
     """The list as plain data."""
-    return {
-        "schema": LIST_SCHEMA,
-        "i3d_version": __version__,
-        "models": [
-            {
-                "name": encodable(shown(state.name)),
-                "state": state.state,
-                "problems": [encodable(problem) for problem in state.problems],
-                "path": None if state.directory is None else encodable(str(state.directory)),
-                "num_bytes": state.num_bytes,
-                "source": None if state.record is None else state.record.source,
-                "location": None
-                if state.record is None
-                else encodable(shown(state.record.location)),
-                "installed_at": None if state.record is None else state.record.installed_at,
-                "checkpoint": None if state.record is None else state.record.checkpoint,
-                "unofficial": state.unofficial,
-            }
-            for state in states
-        ],
-    }
+    models = [
+        {
+            "name": shown(state.name),
+            **_of(state, "state", "problems"),
+            "path": _path(state.directory),
+            "num_bytes": state.num_bytes,
+            **_origin(state.record, state.record),
+            **_of(state.record, "checkpoint"),
+            "unofficial": state.unofficial,
+        }
+        for state in states
+    ]
+    return {"schema": LIST_SCHEMA, "i3d_version": __version__, "models": models}
 
 
 def info_as_text(
@@ -86,10 +79,10 @@ def info_as_text(
     """The contract of a model.
 
     Args:
-        name: What it is called.
-        spec: Its record in the catalogue, if it is in it.
+        name: Its name.
+        spec: Its entry in the catalogue, if it has one.
         local: Where it is, if it is on this machine.
-        graph: What its graph says, if it is on this machine.
+        graph: Facts from its graph, if it is on this machine.
         weights: Its tensors, if they can be read.
         problems: What is damaged, a clause each.
     """
@@ -125,34 +118,40 @@ def info_as_dict(
     problems: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The contract of a model as plain data; see `info_as_text`."""
-    record = None if local is None else local.record
+    found = None if weights is None else weights.identification
+    sources = () if spec is None else spec.sources
     return {
         "schema": INFO_SCHEMA,
         "i3d_version": __version__,
-        "name": encodable(shown(name)),
-        "summary": None if spec is None else spec.summary,
-        "path": None if local is None else encodable(str(local.directory)),
-        "problems": [encodable(problem) for problem in problems],
-        "source": None if local is None else local.source,
-        "location": None if record is None else encodable(shown(record.location)),
-        "installed_at": None if record is None else record.installed_at,
+        "name": shown(name),
+        **_of(spec, "summary"),
+        "path": _path(None if local is None else local.directory),
+        "problems": problems,
+        **_origin(None if local is None else local.record, local),
         "weights": None if weights is None else weights.fingerprint,
-        "checkpoint": None if weights is None else weights.identification.checkpoint,
-        "unofficial": weights is not None and weights.identification.is_unofficial,
-        "num_parameters": None if weights is None else weights.num_parameters,
-        "num_labels": None if graph is None else graph.num_labels,
-        "label_list": None if spec is None else spec.label_list,
-        "input_range": None if graph is None else list(graph.input_range),
-        "input_range_reason": None if graph is None else encodable(graph.input_range_reason),
-        "receptive_field": None if graph is None else graph.receptive_field,
-        "stride": None if graph is None else graph.stride,
-        "sources": []
-        if spec is None
-        else [{"name": source.name, "url": shown(source.url)} for source in spec.sources],
-        "licence": None if spec is None else spec.licence,
-        "citation": None if spec is None else spec.citation,
-        "homepage": None if spec is None else spec.homepage,
+        **_of(found, "checkpoint"),
+        "unofficial": found is not None and found.is_unofficial,
+        **_of(weights, "num_parameters"),
+        **_of(graph, "num_labels"),
+        **_of(spec, "label_list"),
+        **_of(graph, "input_range", "input_range_reason", "receptive_field", "stride"),
+        "sources": [{"name": source.name, "url": shown(source.url)} for source in sources],
+        **_of(spec, "licence", "citation", "homepage"),
     }
+
+
+def _of(value: object, *names: str) -> dict[str, Any]:
+    """Some attributes by their names, all None where the value is."""
+    return {name: None if value is None else getattr(value, name) for name in names}
+
+
+def _origin(record: ModelRecord | None, found: LocalModel | ModelRecord | None) -> dict[str, Any]:
+    location = None if record is None else shown(record.location)
+    return {**_of(found, "source"), "location": location, **_of(record, "installed_at")}
+
+
+def _path(directory: Path | None) -> str | None:
+    return None if directory is None else str(directory)
 
 
 def _where(name: str, local: LocalModel | None) -> list[str]:
@@ -184,7 +183,7 @@ def _receptive_field(graph: GraphFacts) -> str:
 
 
 def _weights_text(weights: Weights, spec: ModelSpec | None) -> str:
-    """What a model's tensors are, as a clause."""
+    """Identify a model's tensors, as a clause."""
     found, short = weights.identification, f"{weights.fingerprint[:23]}..."
     if spec is not None and spec.weights == weights.fingerprint:
         return f"those that ship with this release ({short})"
@@ -261,100 +260,74 @@ def _few(names: Sequence[str], count: int = 5) -> list[str]:
 def _known_answers_rows(answers: KnownAnswers) -> list[tuple[str, str]]:
     verdict = f"within {answers.tolerance * 100:g} %" if answers.agrees else "DIFFERENT"
     low, high = answers.input_range
-    rows = [
+    return [
         ("known answers", f"distance of black from white, fed [{low:g}, {high:g}]"),
         ("", f"{verdict}: the largest difference is {answers.worst.difference * 100:.2g} %"),
-        ("", f"{'':<32}{'published':>12}{'here':>12}"),
+        _compared("", "published", "here"),
+        *(
+            _compared(
+                f"{row.num_frames} frames", f"{row.published_distance:.4f}", f"{row.distance:.4f}"
+            )
+            for row in answers.rows
+        ),
     ]
-    for row in answers.rows:
-        distances = f"{row.published_distance:>12.4f}{row.distance:>12.4f}"
-        rows.append(("", f"{f'{row.num_frames} frames':<32}{distances}"))
-    return rows
 
 
 def _sample_rows(sample: SampleComparison) -> list[tuple[str, str]]:
     verdict = "equal" if sample.agrees else "DIFFERENT"
-    rows = [
+    compared = [
+        ("norm of the logits", sample.published_norm, sample.norm),
+        *((row.label, row.published_logit, row.logit) for row in sample.rows),
+    ]
+    return [
         ("sample", f"{sample.path} (git blob id)"),
         ("", f"{verdict}: the largest difference is {sample.largest_difference:.2g}"),
-        ("", f"{'':<32}{'published':>12}{'here':>12}"),
-        ("", f"{'norm of the logits':<32}{sample.published_norm:>12.6f}{sample.norm:>12.6f}"),
+        _compared("", "published", "here"),
+        *(_compared(name, f"{there:.6f}", f"{here:.6f}") for name, there, here in compared),
     ]
-    rows += [
-        ("", f"{row.label:<32}{row.published_logit:>12.6f}{row.logit:>12.6f}")
-        for row in sample.rows
-    ]
-    return rows
+
+
+def _compared(name: str, published: str, here: str) -> tuple[str, str]:
+    return "", f"{name:<32}{published:>12}{here:>12}"
 
 
 def verification_as_dict(result: Verification) -> dict[str, Any]:
     """What was found out about a model, as plain data."""
     weights, sample, answers = result.weights, result.sample, result.known_answers
     found = None if weights is None else weights.identification
+    names = ("different", "missing", "wrong_shape", "damaged")
     return {
         "schema": VERIFICATION_SCHEMA,
         "i3d_version": __version__,
-        "name": encodable(shown(result.local.name)),
-        "path": encodable(str(result.local.directory)),
+        "name": shown(result.local.name),
+        "path": str(result.local.directory),
         "source": result.local.source,
         "verified": result.problem is None,
-        "problem": None if result.problem is None else encodable(result.problem),
-        "file_problems": None
-        if result.file_problems is None
-        else [encodable(problem) for problem in result.file_problems],
+        **_of(result, "problem", "file_problems"),
         "weights": None if weights is None else weights.fingerprint,
-        "checkpoint": None if found is None else found.checkpoint,
-        "closest": None if found is None else found.closest,
+        **_of(found, "checkpoint", "closest"),
         "num_tensors": None if found is None else found.num_expected,
-        "num_equal": None if found is None else found.num_equal,
-        "different": [] if found is None else list(found.different),
-        "missing": [] if found is None else list(found.missing),
-        "wrong_shape": [] if found is None else list(found.wrong_shape),
-        "damaged": [] if found is None else list(found.damaged),
-        "graph": result.graph,
-        "engine": None if result.engine is None else dataclasses.asdict(result.engine),
-        "known_answers": None if answers is None else _known_answers_as_dict(answers),
-        "sample": None if sample is None else _sample_as_dict(sample),
-        "sample_skipped": None
-        if result.sample_skipped is None
-        else encodable(result.sample_skipped),
-        "sample_problem": None
-        if result.sample_problem is None
-        else encodable(result.sample_problem),
-    }
-
-
-def _known_answers_as_dict(answers: KnownAnswers) -> dict[str, Any]:
-    return {
-        "agrees": answers.agrees,
-        "largest_difference": answers.worst.difference,
-        "input_range": list(answers.input_range),
-        "distances": [dataclasses.asdict(row) for row in answers.rows],
-    }
-
-
-def _sample_as_dict(sample: SampleComparison) -> dict[str, Any]:
-    return {
-        "path": encodable(sample.path),
-        "agrees": sample.agrees,
-        "largest_difference": sample.largest_difference,
-        "published_norm": sample.published_norm,
-        "norm": sample.norm,
-        "scores": [
-            {
-                "label": row.label,
-                "published_logit": row.published_logit,
-                "logit": row.logit,
-                "published_probability": row.published_probability,
-                "probability": row.probability,
-            }
-            for row in sample.rows
-        ],
+        **_of(found, "num_equal"),
+        **{name: () if found is None else getattr(found, name) for name in names},
+        **_of(result, "graph", "engine"),
+        "known_answers": answers
+        and {
+            "agrees": answers.agrees,
+            "largest_difference": answers.worst.difference,
+            "input_range": answers.input_range,
+            "distances": answers.rows,
+        },
+        "sample": sample
+        and {
+            **_of(sample, "path", "agrees", "largest_difference", "published_norm", "norm"),
+            "scores": sample.rows,
+        },
+        **_of(result, "sample_skipped", "sample_problem"),
     }
 
 
 def lay_out(rows: Iterable[tuple[str, str]]) -> str:
-    """Two columns; a name that is the same as the one above is not repeated."""
+    """Lay out two columns; a name that equals the one above is not repeated."""
     lines = []
     above = None
     for name, text in rows:
@@ -362,8 +335,3 @@ def lay_out(rows: Iterable[tuple[str, str]]) -> str:
         above = name or above
         lines.append(f"  {left:<{_MARGIN}}  {printable(text)}".rstrip() + "\n")
     return "".join(lines)
-
-
-def megabytes(num_bytes: int) -> str:
-    """A size for people, in units of 1000."""
-    return f"{num_bytes / 1e6:.1f} MB"

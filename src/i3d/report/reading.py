@@ -1,367 +1,349 @@
-"""Files of results, whoever wrote them and with whatever settings, to the videos in them.
+"""Files of results, whatever their format, to the videos in them.
 
 Nothing is locked or changed: a file may grow while it is read.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from sys import intern
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import msgspec
 
 from i3d.errors import I3DError, UsageError
 from i3d.models.catalog import name_of_weights
-from i3d.report.jsons import DOCUMENT_SCHEMA, RESULT_SCHEMA
-from i3d.report.parquet import check_pyarrow
-from i3d.report.reading_rows import (
-    MAX_BYTES,
-    MAX_SECONDS,
-    FoundResults,
-    ResultRow,
-    Rows,
-    damaged_line,
-    foreign,
-    read_csv,
-)
+from i3d.report.formats import read_rows
+from i3d.report.jsons import DOCUMENT_SCHEMA, RESULT_SCHEMA, to_json
+from i3d.report.rows import COLUMNS, Probability, Seconds
+from i3d.video.info import FileInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
-_SPACE = re.compile(r"[ \t\r\n]*")
+    from i3d.report.rows import Row
 
-_NUM_ROWS = 2**16
-"""Rows of a table that are handled at once."""
+_OPENINGS = {
+    "jsonl": to_json({"schema": RESULT_SCHEMA}).encode()[:-1],
+    "json": b'{\n  "schema": "' + DOCUMENT_SCHEMA.encode(),
+    "csv": ",".join(COLUMNS).encode(),
+    "parquet": b"PAR1",
+}
+"""How files of results begin, by their format."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """What a file of results says of one video, as far as a list of videos shows it."""
+
+    path: str
+    r"""The path as the file holds it: bytes that are not UTF-8 are `\udc..` escapes."""
+    scores: tuple[tuple[str, float], ...]
+    """(label, probability in [0, 1]) of the best labels, best first; empty where it failed."""
+    error_message: str | None = None
+    """Why there is no answer; None where there is one."""
+    error_kind: str | None = None
+    """Name of the error's class; None for an answer."""
+    model: str | None = None
+    """Name of the model; None where the video failed."""
+    checkpoint: str | None = None
+    """Which of DeepMind's checkpoints the model is; None for none, and in CSV and Parquet."""
+    unofficial: bool = False
+    """The model's weights were not published; in CSV and Parquet its name says so."""
+    start_seconds: float | None = None
+    """Start of the span that was classified; None where the video failed."""
+    end_seconds: float | None = None
+    """End of that span."""
+    warnings: tuple[str, ...] = ()
+    """What to know before trusting the result; CSV and Parquet hold all as one text."""
+    file: FileInfo | None = None
+    """Which file it was, where that is known."""
+    settings: str | None = None
+    """SHA-256 over the settings of the run, where that is known."""
+
+    @property
+    def title(self) -> str | None:
+        """What the model is called now, with ` (unofficial)` where it is that."""
+        if self.model is None or self.unofficial:
+            return self.model and f"{self.model} (unofficial)"
+        return name_of_weights(self.model, self.checkpoint) or self.model
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether there is an answer."""
+        return self.error_message is None
+
+
+@dataclass(frozen=True)
+class FoundResults:
+    """What a file of results holds."""
+
+    rows: tuple[ResultRow, ...]
+    """The videos in the order of the file; of two results of one video, the last one."""
+    num_torn: int = 0
+    """Results at the end of the file that are cut off, and left out here: 0 or 1."""
+    stopped: str | None = None
+    """What stopped the run that wrote the file, where the file says so."""
 
 
 def read_results(path: str | os.PathLike[str]) -> FoundResults:
-    """Read a file of results, of `i3d classify` with `-o` or `--format`.
+    """Read a file of results that `i3d classify` wrote.
 
-    What is torn at its end, because it is being written or because a run was killed, is left out
-    and counted. CSV may come back from a spreadsheet: with a byte order mark, other line ends, `;`
-    or tabs between the fields, columns in another order, rows sorted or taken out.
+    A result at the end of JSON lines that is cut off, because it is being written or because a run
+    was killed, is left out and counted.
 
     Args:
-        path: The file. Its suffix says what it is (`.jsonl`, `.json`, `.csv`, `.parquet`); with
-            another one, its first bytes.
+        path: The file; how it begins says which format it has.
 
     Returns:
         Its videos, at least one unless the run was stopped before. Memory: about 1 kB a video
-        with five labels; for a JSON document, the text of it as well.
+        with five labels.
 
     Raises:
         UsageError: It is missing, a folder, can't be read, holds something else or nothing, or is
-            damaged; the message names the line. For Parquet: pyarrow is not installed.
+            damaged. For Parquet: pyarrow is not installed.
     """
     shown = os.fspath(path)
-    if Path(path).is_dir():
-        raise UsageError(
-            f"{shown} is a folder, not a file of results.",
-            hint="Give a file that i3d classify wrote with -o.",
-        )
-    found = _Found()
+    rows: dict[str, ResultRow] = {}
+    stopped: str | None = None
+    is_torn = False
     try:
         with Path(path).open("rb") as file:
-            _reader_for(Path(path), file)(file, shown, found)
-    except I3DError:  # some of them are OSErrors, too
-        raise
+            for found in results_in(file, shown):
+                if isinstance(found, ResultRow):
+                    rows.pop(found.path, None)  # so that the order is that of the last ones
+                    rows[found.path] = found
+                elif found is None:
+                    is_torn = True
+                else:
+                    stopped = found
     except FileNotFoundError:
         raise _missing(Path(path), shown) from None
+    except I3DError:  # some of them are OSErrors, too
+        raise
     except OSError as error:
         raise UsageError(
             f"The results in {shown} cannot be read: {error.strerror or error}.",
-            hint="Check its permissions and the disk that it is on.",
+            hint="Give a file that i3d classify wrote with -o, and check its permissions.",
         ) from error
-    if not found.rows and found.stopped is None:
+    if not rows and stopped is None:
         raise UsageError(
-            f"{shown} holds no results{' but a torn one' if found.num_torn else ''}.",
+            f"{shown} holds no results{' but a torn one' if is_torn else ''}.",
             hint="Run i3d classify first, or wait until it is done with a video.",
         )
-    return FoundResults(tuple(found.rows.values()), found.num_torn, found.stopped)
+    return FoundResults(tuple(rows.values()), int(is_torn), stopped)
 
 
-class _Found:
-    """What was read so far."""
+def format_of_results(file: BinaryIO) -> str | None:
+    """Tell the format of a file of results by how it begins; None for something else.
 
-    def __init__(self) -> None:
-        self.rows: dict[str, ResultRow] = {}
-        self.num_torn = 0
-        self.stopped: str | None = None
-        self._texts: dict[str, str] = {}
-
-    def add(self, row: ResultRow) -> None:
-        self.rows.pop(row.path, None)  # so that the order is that of the results that count
-        self.rows[row.path] = row
-
-    def add_object(self, data: object) -> bool:
-        """Add an `i3d.prediction/1`; False where it is none."""
-        try:
-            if not isinstance(data, dict) or data["schema"] != RESULT_SCHEMA:
-                return False
-            if data["status"] == "error" and data["video"] is None:
-                self.stopped = _text(data["error"]["message"])
-            else:
-                self.add(self._row(data))
-        except (LookupError, TypeError, ValueError, OverflowError):
-            return False
-        return True
-
-    def _row(self, data: dict[str, Any]) -> ResultRow:
-        path = _text(data["video"]["path"])
-        if data["status"] == "error":
-            error = data["error"]
-            return ResultRow(path, (), _text(error["message"]), self._shared(error["kind"]))
-        if data["status"] != "ok":
-            raise ValueError
-        clip = data["clip"]
-        return ResultRow(
-            path,
-            tuple(
-                (self._shared(score["label"]), _probability(score["probability"]))
-                for score in data["scores"]
-            ),
-            model=self._shared(_name_now(data["model"])),
-            start_seconds=_seconds(clip["start_seconds"]),
-            end_seconds=_seconds(clip["end_seconds"]),
-            warnings=tuple(self._shared(warning) for warning in data["warnings"]),
-        )
-
-    def _shared(self, text: object) -> str:
-        """The same object for the same text: labels come many times."""
-        return self._texts.setdefault(_text(text), str(text))
+    An empty file, and a first JSON line that is cut off early, are JSON lines.
+    """
+    start = file.read(max(map(len, _OPENINGS.values())))
+    file.seek(0)
+    for name, opening in _OPENINGS.items():
+        if start.startswith(opening) or opening.startswith(start):
+            return name
+    return None
 
 
-def _reader_for(path: Path, file: BinaryIO) -> Callable[[BinaryIO, str, _Found], None]:
-    by_suffix = {
-        ".jsonl": _read_lines,
-        ".json": _read_document,
-        ".csv": _read_csv,
-        ".parquet": _read_parquet,
-    }
-    if path.suffix.lower() in by_suffix:
-        return by_suffix[path.suffix.lower()]
-    # A file that Python opened has `peek`; the type of all binary files does not.
-    start = file.peek(4096)[:4096].removeprefix(b"\xef\xbb\xbf")  # type: ignore[attr-defined]
-    if start.startswith(b"PAR1"):
-        return _read_parquet
-    if not start.lstrip().startswith(b"{"):
-        return _read_csv
-    return _read_lines if f'"{RESULT_SCHEMA}"'.encode() in start.split(b"\n")[0] else _read_document
-
-
-def _read_lines(file: BinaryIO, shown: str, found: _Found) -> None:
-    """An object on each line."""
-    number = num_read = 0
-    while line := file.readline(MAX_BYTES):
-        number += 1
-        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-        if not text.strip():
-            continue
-        if not found.add_object(_parsed(text)):
-            is_last = len(line) < MAX_BYTES and not file.read(1)
-            if is_last and (not line.endswith(b"\n") or b"\0" in line) and _may_be_ours(text):
-                found.num_torn = 1
-                return
-            if not num_read and not text.startswith(b'{"schema": "i3d.prediction/'):
-                raise foreign(shown, "as JSON lines")
-            raise damaged_line(shown, number)
-        num_read += 1
-
-
-def _may_be_ours(line: bytes) -> bool:
-    """Tell whether a line that is cut off may have been a result, or is zeros alone."""
-    opening = json.dumps({"schema": RESULT_SCHEMA}).encode()[:-1]
-    return line.startswith(opening) or opening.startswith(line) or not line.strip(b"\0\r\n")
-
-
-def _parsed(line: bytes) -> object:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):  # RecursionError: hostile depth
-        return None
-
-
-def _read_document(file: BinaryIO, shown: str, found: _Found) -> None:
-    """One document of all results; these are taken apart one by one, to save memory."""
-    try:
-        text = file.read().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise damaged_line(shown, error.object[: error.start].count(b"\n") + 1) from error
-    document = _Document(text, shown)
-    schema: object = None
-    stop: object = None
-    for key in document.items("{}"):
-        if key == "results" and schema == DOCUMENT_SCHEMA:
-            for _ in document.items("[]"):
-                start = document.position
-                if not found.add_object(document.value()):
-                    document.refuse(start)
-        else:
-            value = document.value()
-            schema = value if key == "schema" else schema
-            stop = value if key == "error" else stop
-    if schema != DOCUMENT_SCHEMA:
-        raise foreign(shown, "as a JSON document")
-    if isinstance(stop, dict):
-        found.stopped = str(stop.get("message"))
-
-
-class _Document:
-    """A JSON document that is read from its start to its end.
+def results_in(file: BinaryIO, shown: str) -> Iterator[ResultRow | str | None]:
+    """Read a file of results.
 
     Args:
-        text: All of it.
-        shown: The file's name in messages.
+        file: The file, at its start.
+        shown: Its name in messages.
+
+    Yields:
+        Each video; what stopped the whole run; None for a torn end.
+
+    Raises:
+        UsageError: It holds something else, or is damaged.
     """
-
-    def __init__(self, text: str, shown: str) -> None:
-        self._text = text
-        self._shown = shown
-        self._decoder = json.JSONDecoder()
-        self.position = self._behind_space(0)
-        """Where it is read on."""
-
-    def items(self, brackets: str) -> Iterator[object]:
-        """Go through an object or an array; whoever does reads each `value`.
-
-        Args:
-            brackets: `{}` or `[]`.
-
-        Yields:
-            The keys of an object; None for each item of an array.
-        """
-        self._expect(brackets[0])
-        if self._peek() == brackets[1]:
-            self.position += 1
-            return
-        while True:
-            key = None
-            if brackets == "{}":
-                key = self.value()
-                self._expect(":")
-            yield key
-            if self._peek() == brackets[1]:
-                self.position = self._behind_space(self.position + 1)
-                return
-            self._expect(",")
-
-    def value(self) -> object:
-        """Read a whole value."""
-        try:
-            value, end = self._decoder.raw_decode(self._text, self.position)
-        except ValueError as error:
-            self.refuse(getattr(error, "pos", self.position))
-        except RecursionError:
-            self.refuse(self.position)
-        self.position = self._behind_space(end)
-        return value
-
-    def refuse(self, position: int) -> NoReturn:
-        """Say which line is not as i3d writes it."""
-        if not self._text.startswith("{"):
-            raise foreign(self._shown, "as a JSON document")
-        raise damaged_line(self._shown, self._text.count("\n", 0, position) + 1)
-
-    def _expect(self, char: str) -> None:
-        if self._peek() != char:
-            self.refuse(self.position)
-        self.position = self._behind_space(self.position + 1)
-
-    def _peek(self) -> str:
-        return self._text[self.position : self.position + 1]
-
-    def _behind_space(self, position: int) -> int:
-        match = _SPACE.match(self._text, position)
-        assert match is not None  # it matches nothing, too
-        return match.end()
-
-
-def _read_csv(file: BinaryIO, shown: str, found: _Found) -> None:
-    rows = Rows()
-    found.num_torn = read_csv(file, shown, rows)
-    _take_rows(rows, found)
-
-
-def _read_parquet(file: BinaryIO, shown: str, found: _Found) -> None:
-    check_pyarrow()
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    # As above, a file of Python's own.
-    if file.peek(4)[:4] != b"PAR1":  # type: ignore[attr-defined]
-        raise foreign(shown, "as Parquet")
-    rows = Rows()
-    try:
-        table = parquet.ParquetFile(file, page_checksum_verification=True)
-        columns = [name for name in table.schema_arrow.names if name in Rows.COLUMNS]
-        if not Rows.NEEDED.issubset(columns):
-            raise foreign(shown, "as Parquet")
-        number = 0
-        for batch in table.iter_batches(_NUM_ROWS, columns=columns):
-            for values in zip(*(batch[name].to_pylist() for name in columns), strict=True):
-                number += 1
-                if not rows.add(dict(zip(columns, values, strict=True))):
-                    raise UsageError(
-                        f"Row {number} of {shown} is damaged or was not written by i3d.",
-                        hint="Make the results again.",
-                    )
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+    format_name = format_of_results(file)
+    if format_name is None:
         raise UsageError(
-            f"The Parquet file {shown} is damaged or can't be read: "
-            f"{str(error).partition(chr(10))[0]}",
-            hint="Make the results again, or give another file.",
-        ) from error
-    _take_rows(rows, found)
+            f"{shown} does not hold results of i3d classify.",
+            hint="Give a file that i3d classify wrote: .jsonl, .json, .csv or .parquet.",
+        )
+    if format_name == "jsonl":
+        for result, _ in read_lines(file, shown):
+            yield result
+        return
+    try:
+        if format_name == "json":
+            document = msgspec.json.decode(file.read(), type=_Document)
+            yield from map(_result_row, document.results)
+            if document.error is not None:
+                yield document.error.message
+        else:
+            yield from _results_of_rows(read_rows(file, format_name))
+    except (msgspec.MsgspecError, RecursionError, ValueError) as error:
+        raise damaged(shown, str(error)) from error
 
 
-def _take_rows(rows: Rows, found: _Found) -> None:
-    for row in rows.results():
-        found.add(row)
-    found.stopped = rows.stopped
+def damaged(shown: str, why: str) -> UsageError:
+    """Something in a file is not as it was written.
+
+    Args:
+        shown: The file.
+        why: What is the matter, as a clause.
+    """
+    return UsageError(
+        f"{shown} is damaged, or was not written by i3d: {why}.",
+        hint="Repair or remove it, give another file, or start over with i3d classify --again.",
+    )
+
+
+def read_lines(file: BinaryIO, shown: str) -> Iterator[tuple[ResultRow | str | None, bytes]]:
+    """Read JSON lines.
+
+    Args:
+        file: The file, at its start.
+        shown: Its name in messages.
+
+    Yields:
+        What `results_in` yields, with its line. None is a last line that is cut off, or that has
+        zero bytes in it after a power cut.
+
+    Raises:
+        UsageError: Another line is damaged.
+    """
+    decoder = msgspec.json.Decoder(_Answer | _Failure)
+    for number, line in enumerate(file, 1):
+        try:
+            result = decoder.decode(line)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            is_cut = not line.endswith(b"\n") or b"\0" in line
+            if isinstance(error, msgspec.ValidationError) or not is_cut or file.read(1):
+                raise damaged(shown, f"line {number}: {error}") from error
+            yield None, line
+            return
+        yield _result_row(result), line
+
+
+class _Video(msgspec.Struct):
+    path: str
+
+
+class _Error(msgspec.Struct):
+    message: str
+    kind: str
+
+
+class _Score(msgspec.Struct):
+    label: str
+    probability: Probability
+
+
+class _Clip(msgspec.Struct):
+    start_seconds: Seconds
+    end_seconds: Seconds
+
+
+class _Model(msgspec.Struct):
+    name: str
+    checkpoint: str | None = None
+    unofficial: bool = False
+
+
+class _Failure(msgspec.Struct, tag_field="status", tag="error"):
+    schema: Literal["i3d.prediction/1"]
+    video: _Video | None
+    error: _Error
+    file: FileInfo | None = None
+    settings: str | None = None
+
+
+class _Answer(msgspec.Struct, tag_field="status", tag="ok"):
+    schema: Literal["i3d.prediction/1"]
+    video: _Video
+    clip: _Clip
+    scores: list[_Score]
+    model: _Model
+    warnings: tuple[str, ...]
+    file: FileInfo | None = None
+    settings: str | None = None
+
+
+class _Document(msgspec.Struct):
+    schema: Literal["i3d.classification/1"]
+    results: list[_Answer | _Failure]
+    error: _Error | None = None
+
+
+def _result_row(result: _Answer | _Failure) -> ResultRow | str:
+    """What a result says of its video; or what stopped the whole run, where it names none."""
+    if isinstance(result, _Failure):
+        message, kind = result.error.message, intern(result.error.kind)
+        if result.video is None:
+            return message
+        path = result.video.path
+        return ResultRow(path, (), message, kind, file=result.file, settings=result.settings)
+    return ResultRow(
+        result.video.path,
+        tuple((intern(score.label), score.probability) for score in result.scores),
+        model=intern(result.model.name),
+        checkpoint=result.model.checkpoint,
+        unofficial=result.model.unofficial,
+        start_seconds=result.clip.start_seconds,
+        end_seconds=result.clip.end_seconds,
+        warnings=tuple(map(intern, result.warnings)),
+        file=result.file,
+        settings=result.settings,
+    )
+
+
+def _results_of_rows(rows: Iterable[Row]) -> Iterator[ResultRow | str]:
+    """Put the rows of each video together; they follow one another, by rank."""
+    block: list[Row] = []
+    for row in rows:
+        if block and (row.video != block[0].video or row.rank in (None, 1)):
+            yield _result_of_block(block)
+            block = []
+        block.append(row)
+    if block:
+        yield _result_of_block(block)
+
+
+def _result_of_block(block: list[Row]) -> ResultRow | str:
+    first = block[0]
+    video, message = first.video, first.message
+    if video is None:
+        return str(message)
+    file = None
+    if first.sha256 is not None and first.num_bytes is not None and first.modified is not None:
+        file = FileInfo(first.sha256, first.num_bytes, first.modified)
+    if first.status == "error":
+        kind = first.error_kind
+        return ResultRow(video, (), str(message), kind, file=file, settings=first.settings)
+    scores = tuple(
+        (intern(row.label), row.probability)
+        for row in block
+        if row.label is not None and row.probability is not None and row.settings == first.settings
+    )
+    if len(scores) < len(block):
+        raise ValueError(f"the rows of {video} are not whole")
+    return ResultRow(
+        video,
+        scores,
+        model=first.model,
+        start_seconds=first.start_seconds,
+        end_seconds=first.end_seconds,
+        warnings=() if message is None else (message,),
+        file=file,
+        settings=first.settings,
+    )
 
 
 def _missing(path: Path, shown: str) -> UsageError:
-    part = path.with_name(f".{path.name}.i3d-part")
-    if part.is_file():
+    journal = path.with_name(f".{path.name}.i3d-part")
+    if journal.is_file():
         return UsageError(
             f"There is no file {shown} yet: its run is not over.",
-            hint=f"Wait, run the same command again, or give {part}, which holds the results "
+            hint=f"Wait, run the same command again, or give {journal}, which holds the results "
             "until then.",
         )
     return UsageError(f"There is no file {shown}.", hint="Check the path.")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError
-    return float(value)
-
-
-def _seconds(value: object) -> float:
-    number = _number(value)
-    if abs(number) > MAX_SECONDS:
-        raise ValueError
-    return number
-
-
-def _probability(value: object) -> float:
-    number = _number(value)
-    if not 0 <= number <= 1:
-        raise ValueError
-    return number
-
-
-def _name_now(model: dict[str, Any]) -> object:
-    """What the model of a result is called now; see `i3d.models.catalog.name_of_weights`."""
-    name, checkpoint = model["name"], model.get("checkpoint")
-    if model.get("unofficial") is True:
-        return f"{name} (unofficial)"
-    return (name_of_weights(name, checkpoint) if isinstance(checkpoint, str) else None) or name

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from i3d import __version__
-from i3d.report.clock import clock
-from i3d.report.table import percent
-from i3d.report.text import encodable, printable
+from i3d.report.jsons import document
+from i3d.report.text import clock, percent, printable
 
 if TYPE_CHECKING:
     from i3d.analysis.search import Search
@@ -36,19 +32,5 @@ def search_as_text(search: Search) -> str:
 
 def search_as_json(search: Search) -> str:
     """The same as a JSON document."""
-    document = {
-        "schema": "i3d.search/1",
-        "i3d_version": __version__,
-        "num_videos": search.num_videos,
-        "hits": [
-            asdict(hit)
-            | {
-                "label": encodable(hit.label),
-                "path": encodable(hit.path),
-                "model": encodable(hit.model),
-            }
-            for hit in search.hits
-        ],
-        "damaged": [encodable(str(path)) for path in search.damaged],
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    damaged = [str(path) for path in search.damaged]
+    return document("i3d.search/1", num_videos=search.num_videos, hits=search.hits, damaged=damaged)

@@ -23,7 +23,7 @@ _SRT_TEXT = str.maketrans({"<": "\u2039", ">": "\u203a", "{": "(", "}": ")"})
 them stand for them (single angle quotation marks, round brackets)."""
 
 
-def render_vtt(timeline: Timeline) -> str:
+def timeline_as_vtt(timeline: Timeline) -> str:
     """A WebVTT file; a note in it says what made it. Times count from the video's first frame."""
     note = "\n".join(_vtt_text(line) for line in _made_by(timeline))
     cues = "".join(
@@ -33,7 +33,7 @@ def render_vtt(timeline: Timeline) -> str:
     return f"WEBVTT\n\nNOTE\n{note}\n{cues}"
 
 
-def render_srt(timeline: Timeline) -> str:
+def timeline_as_srt(timeline: Timeline) -> str:
     """A SubRip file: numbered cues, and nothing else; an empty line where there are none.
 
     Times count from the video's first frame.

@@ -1,15 +1,23 @@
-"""Results for people: a line about the video, then labels with a percentage and a bar."""
+"""Results for people: a line about the video, then labels with percentages and bars."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from i3d.report.text import printable
+from i3d.report.text import percent, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+    from rich.text import Text
+
     from i3d.analysis.results import Outcome, Prediction, Timeline
     from i3d.errors import I3DError
+
+NARROWEST = 40
+"""Columns that a table takes at least."""
 
 BAR_WIDTH = 24
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -27,12 +35,16 @@ class TableStyle:
     """Columns of the terminal."""
 
 
+PLAIN = TableStyle()
+"""Plain text of 80 columns."""
+
+
 class TableReport:
     """A small table for each video, with an empty line between two."""
 
-    def __init__(self, style: TableStyle) -> None:
+    def __init__(self, style: TableStyle = PLAIN) -> None:
         self._style = style
-        self._first = True
+        self._is_first = True
 
     def begin(self) -> str:
         """Nothing."""
@@ -42,69 +54,77 @@ class TableReport:
         """A video's table; nothing for one that failed: errors go to standard error."""
         if outcome.prediction is None:
             return ""
-        gap = "" if self._first else "\n"
-        self._first = False
-        return gap + self._render(outcome.prediction)
+        gap = "" if self._is_first else "\n"
+        self._is_first = False
+        return gap + _prediction_table(outcome.prediction, self._style)
 
     def end(self, error: I3DError | None = None) -> str:
         """A line below the tables where the whole run was stopped, else nothing."""
-        if error is None or self._first:
+        if error is None or self._is_first:
             return ""
         return f"\nStopped here: {printable(error.message)}\n"
 
-    def _render(self, prediction: Prediction) -> str:
-        """Lay a prediction out with Rich, which measures wide characters and knows terminals."""
-        from io import StringIO
 
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+def _prediction_table(prediction: Prediction, style: TableStyle) -> str:
+    from rich.table import Table
+    from rich.text import Text
 
-        style = self._style
-        stream = StringIO()
-        console = Console(
-            file=stream,
-            width=max(style.width, 40),
-            force_terminal=style.color,
-            color_system="standard" if style.color else None,
-            legacy_windows=False,
-            highlight=False,
-            emoji=False,  # the list of them takes longer to import than a table to lay out
+    table = Table.grid(padding=(0, 2), pad_edge=False)
+    table.add_column()  # the margin
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    bar_width = min(BAR_WIDTH, max(style.width // 4, 4))
+    for score in prediction.scores:
+        best = score.rank == 1
+        table.add_row(
+            "",
+            Text(printable(score.label), style="bold green" if best else ""),
+            Text(percent(score.probability), style="bold" if best else ""),
+            Text(bar(score.probability, bar_width, unicode=style.unicode), style="green"),
         )
-        dot = " · " if style.unicode else ", "
-        console.print(Text(printable(prediction.video.path), style="bold"), soft_wrap=True)
-        console.print(Text(dot.join(facts(prediction)), style="dim"), soft_wrap=True)
-        console.print()
-        table = Table.grid(padding=(0, 2), pad_edge=False)
-        table.add_column()  # the margin
-        table.add_column(overflow="fold")
-        table.add_column(justify="right", no_wrap=True)
-        table.add_column(no_wrap=True)
-        bar_width = min(BAR_WIDTH, max(style.width // 4, 4))
-        for score in prediction.scores:
-            best = score.rank == 1
-            table.add_row(
-                "",
-                Text(printable(score.label), style="bold green" if best else ""),
-                Text(percent(score.probability), style="bold" if best else ""),
-                Text(bar(score.probability, bar_width, unicode=style.unicode), style="green"),
-            )
-        console.print(table)
-        if prediction.truth is not None:
-            console.print()
-            console.print(Text(f"  {truth_text(prediction)}", style="dim"), soft_wrap=True)
-        lines = [line.rstrip() for line in stream.getvalue().splitlines()]
-        return "\n".join(lines) + "\n"
+    parts: list[Text | Table] = [*title(prediction, style), table]
+    if prediction.truth is not None:
+        parts += [Text(), Text(f"  {truth_text(prediction)}", style="dim")]
+    return print_all(parts, style)
 
 
-def percent(probability: float) -> str:
-    """A probability as a percentage that never rounds to a false 0 or 100."""
-    value = 100 * probability
-    if value < 0.05:
-        return "< 0.1 %" if value > 0 else "0.0 %"
-    if value >= 99.95 and probability < 1:
-        return "> 99.9 %"
-    return f"{value:.1f} %"
+def title(result: Prediction | Timeline, style: TableStyle, *more: str) -> list[Text]:
+    """The lines above a table: the video's name, its facts, and an empty line."""
+    from rich.text import Text
+
+    dot = " · " if style.unicode else ", "
+    return [
+        Text(printable(result.video.path), style="bold"),
+        Text(dot.join([*facts(result), *more]), style="dim"),
+        Text(),
+    ]
+
+
+def print_all(parts: Iterable[Text | Table], style: TableStyle) -> str:
+    """Lay parts out with Rich, which measures wide characters and knows terminals.
+
+    Args:
+        parts: Lines, which are not wrapped, and tables.
+        style: How they look.
+    """
+    from io import StringIO
+
+    from rich.console import Console
+
+    stream = StringIO()
+    console = Console(
+        file=stream,
+        width=max(style.width, NARROWEST),
+        force_terminal=style.color,
+        color_system="standard" if style.color else None,
+        legacy_windows=False,
+        highlight=False,
+        emoji=False,  # the list of them takes longer to import than a table to lay out
+    )
+    for part in parts:
+        console.print(part, soft_wrap=True)
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
 
 
 def bar(fraction: float, width: int, *, unicode: bool) -> str:
@@ -116,9 +136,9 @@ def bar(fraction: float, width: int, *, unicode: bool) -> str:
 
 
 def truth_text(prediction: Prediction) -> str:
-    """What a video is known to show, and where the model puts that."""
+    """What the video is known to show, and the rank that the model gives it."""
     truth = prediction.truth
-    assert truth is not None  # the caller looked
+    assert truth is not None  # the caller checked
     says = f"{truth.dataset} says {truth.category}"
     if not truth.labels:
         return f"{says}, and {printable(prediction.model.name)} has no label for it"
@@ -130,13 +150,13 @@ def truth_text(prediction: Prediction) -> str:
 
 
 def facts(prediction: Prediction | Timeline) -> list[str]:
-    """The line below a video's name: what was seen of it, and what looked."""
+    """The facts below a video's name: its length, frames, size, and the model."""
     video, clip = prediction.video, prediction.clip
     span = f"{clip.start_seconds:.1f} to {clip.end_seconds:.1f} of {video.duration_seconds:.1f} s"
     if clip.start_seconds == 0 and abs(clip.end_seconds - video.duration_seconds) < 0.1:
         span = f"{video.duration_seconds:.1f} s"
     fps = f"{clip.fps:.1f}".removesuffix(".0")
-    frames = f"{clip.num_frames} frame{'s' if clip.num_frames != 1 else ''} at {fps} fps"
+    frames = f"{clip.num_frames} frame{'' if clip.num_frames == 1 else 's'} at {fps} fps"
     size = f"{video.width}x{video.height}"
     turned = f", turned {video.rotation_degrees}°" if video.rotation_degrees else ""
     model = prediction.model

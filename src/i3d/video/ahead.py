@@ -1,10 +1,10 @@
-"""The frames that a model sees, decoded in a thread of their own."""
+"""Decodes the frames that a model sees in a thread of their own."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from i3d.video.frames import Frame, to_clip_frame
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from i3d.video.recipes import Recipe
 
 FRAMES_AHEAD = 256
-"""So many frames are decoded ahead of whoever takes them: 38 MB at 224 x 224."""
+"""How many frames are decoded ahead: 38 MB at 224 x 224."""
 
 _POLL_SECONDS = 0.2
-"""A wait without an end could not be interrupted on Windows."""
+"""On Windows, a wait without a limit cannot be interrupted."""
 
 ClipFrame: TypeAlias = "tuple[Frame, float, int]"
 """A frame, (size, size, 3) uint8 RGB; its time in seconds since the video's first one; its number
@@ -35,10 +35,6 @@ among the decoded ones."""
 
 _Message: TypeAlias = "ClipFrame | Exception | None"
 """A frame; what went wrong; or the end."""
-
-
-class _NothingYet:
-    """No message has been taken yet."""
 
 
 class ClipReader:
@@ -52,7 +48,7 @@ class ClipReader:
         recipe: Which frames are used, and how they are cut; kept as an attribute.
         size: Height and width of the frames in pixels; kept as an attribute.
         start_seconds: First moment wanted.
-        end_seconds: First moment not wanted any more; None for the end of the video.
+        end_seconds: First moment not wanted; None for the end of the video.
         max_frames: Use at most this many frames (after thinning); 0 for all.
         image_fps: Frame rate of a folder of images.
         process: Decode in this process, and survive its death; None for this one.
@@ -77,8 +73,8 @@ class ClipReader:
         self.size = size
         self.end_seconds = end_seconds
         self.file: FileInfo | None = None
-        """Which file it is, once all frames were taken or the video has failed; None where nobody
-        asked, or the file is not the one any more that was decoded."""
+        """Which file it is, once all frames were taken or the video has failed; None where that was
+        not asked for, or the file has changed since it was decoded."""
         self._options: dict[str, Any] = {
             "start_seconds": start_seconds,
             "end_seconds": end_seconds,
@@ -87,10 +83,11 @@ class ClipReader:
             "image_fps": image_fps,
         }
         self.process = process
-        """Where it is decoded; None for this process."""
+        """The process that decodes; None for this one."""
         self._identify = identify
         self._source: VideoReader | DecodeProcess | None = None
-        self._first: _Message | _NothingYet = _NothingYet()
+        self._peeked: list[_Message] = []
+        """The first message, once `wait` has taken it."""
         self._messages: queue.Queue[_Message] = queue.Queue(FRAMES_AHEAD)
         self._is_closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="i3d-decode", daemon=True)
@@ -124,7 +121,10 @@ class ClipReader:
             UsageError: A number is out of its range.
             VideoError: The video is missing or can't be decoded, or its span holds no frame.
         """
-        self._take_first()
+        if not self._peeked:
+            self._peeked.append(self._next())
+        if isinstance(self._peeked[0], Exception):
+            raise self._peeked[0]
 
     def frames(self) -> Iterator[ClipFrame]:
         """Give the frames as they are decoded; can be called once.
@@ -133,7 +133,8 @@ class ClipReader:
             UsageError: A number is out of its range.
             VideoError: The video is missing or can't be decoded, or its span holds no frame.
         """
-        message = self._take_first()
+        self.wait()
+        message = self._peeked[0]
         while message is not None:
             if isinstance(message, Exception):
                 raise message
@@ -142,22 +143,13 @@ class ClipReader:
 
     @property
     def video(self) -> VideoInfo:
-        """What is known of the video by now, after `wait`; complete when all frames were taken."""
+        """Facts about the video so far, after `wait`; complete when all frames were taken."""
         return cast("VideoInfo", None if self._source is None else self._source.info)
-
-    def _take_first(self) -> _Message:
-        if isinstance(self._first, _NothingYet):
-            self._first = self._next()
-        if isinstance(self._first, Exception):
-            raise self._first
-        return self._first
 
     def _next(self) -> _Message:
         while True:
-            try:
+            with suppress(queue.Empty):
                 return self._messages.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                continue
 
     def _work(self) -> None:
         """Decode; what goes wrong is raised where the frames are waited for."""
@@ -196,11 +188,9 @@ class ClipReader:
                 yield image, frame.seconds, frame.index
 
     def _tell(self, message: _Message) -> bool:
-        """Put a message into the queue; False where nobody wants it any more."""
+        """Put a message into the queue; False once this is closed."""
         while not self._is_closed.is_set():
-            try:
+            with suppress(queue.Full):
                 self._messages.put(message, timeout=_POLL_SECONDS)
-            except queue.Full:
-                continue
-            return True
+                return True
         return False

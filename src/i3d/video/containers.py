@@ -1,4 +1,4 @@
-"""What kind of file is it that does not decode? Read from its first bytes, for error messages."""
+"""Says what kind of file it is that does not decode, from its first bytes, for error messages."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def explain_undecodable(path: Path) -> str:
         path: A readable, regular, non-empty file.
 
     Returns:
-        The end of a sentence that starts with the file's name, without a full stop. Only what
-        the file's bytes show: where they show nothing, a list of the usual reasons.
+        The end of a sentence that starts with the file's name, without a full stop. If the
+        file's bytes show nothing, a list of the usual reasons.
     """
     with path.open("rb") as file:
         head = file.read(4096)
@@ -55,7 +55,7 @@ def is_cut_off_gif(path: Path) -> bool:
     """Tell whether a file is a GIF whose end is missing.
 
     A GIF does not say how many frames it has, but it ends on a byte of its own: 0x3B (GIF89a
-    specification, section 27). Padding with zeros after it is let pass.
+    specification, section 27). Padding with zeros after it is accepted.
 
     Args:
         path: A readable, regular file.
@@ -75,7 +75,7 @@ def mp4_seconds(path: Path) -> float | None:
         path: A readable, regular file.
 
     Returns:
-        Seconds; None for other files, and where the header does not say.
+        Seconds; None for other files, and if the header does not say.
     """
     with path.open("rb") as file:
         if file.read(8)[4:] != b"ftyp":
@@ -93,8 +93,8 @@ def mp4_seconds(path: Path) -> float | None:
 
 
 def _boxes(file: BinaryIO, position: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Give the name of each box between two positions, and where its contents start and end."""
-    for _ in range(10_000):  # a file of tiny boxes must not keep us for ever
+    """Give the name of each box between two positions, and the range of its contents."""
+    for _ in range(10_000):  # a file may consist of tiny boxes
         if position + 8 > end:
             return
         file.seek(position)

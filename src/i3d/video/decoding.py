@@ -20,7 +20,7 @@ import numpy as np
 from i3d.errors import VideoDecodeError, VideoError, VideoNotFoundError
 from i3d.video.containers import explain_undecodable, is_cut_off_gif, is_text, mp4_seconds
 from i3d.video.frames import rotate
-from i3d.video.listing import IMAGE_SUFFIXES, natural_order
+from i3d.video.listing import IMAGE_SUFFIXES, natural_order, unreadable
 from i3d.video.timing import MAX_SANE_FPS
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ class Decoder(Protocol):
     rotation_degrees: int
     """Clockwise rotation that the container asks for, and that is applied."""
     fps_from_header: float | None
-    """What the container claims; None where it claims nothing sane."""
+    """What the container claims; None if it claims nothing sane."""
     nominal_fps: float | None
-    """The rate to take where timestamps say nothing; None where nothing is known."""
+    """The rate to use without timestamps; None if unknown."""
     num_frames_from_header: int | None
-    """What the container claims; None where it claims nothing sane."""
+    """What the container claims; None if it claims nothing sane."""
     num_frames_damaged: int
     """Frames that could not be read and were left out, so far."""
     is_cut_off: bool
@@ -60,7 +60,7 @@ class Decoder(Protocol):
         """The frame that `skip` reached.
 
         Returns:
-            (height, width, 3) uint8 BGR, upright; None where its pixels can't be had.
+            (height, width, 3) uint8 BGR, upright; None if its pixels can't be decoded.
         """
 
     def close(self) -> None:
@@ -68,13 +68,13 @@ class Decoder(Protocol):
 
 
 def ffmpeg_version() -> str | None:
-    """The version of libavcodec in this OpenCV, such as `59.37.100`; None where it has none."""
+    """The version of libavcodec in this OpenCV, such as `59.37.100`; None if it has none."""
     found = re.search(r"avcodec:\s+YES \(([\d.]+)\)", cv2.getBuildInformation())
     return None if found is None else found[1]
 
 
 def open_decoder(path: str, *, image_fps: float) -> Decoder:
-    """Open a video, or say in one sentence why not.
+    """Open a video.
 
     Args:
         path: A video file, an animated GIF, an image, or a folder of images.
@@ -105,8 +105,9 @@ def open_decoder(path: str, *, image_fps: float) -> Decoder:
         if stat.S_ISDIR(mode):
             return ImageDecoder(images_in(location, path), path, image_fps)
         if not stat.S_ISREG(mode):
+            kind = "a named pipe" if stat.S_ISFIFO(mode) else "a socket or a device"
             raise VideoDecodeError(
-                f"{path} is {_kind_of(mode)}, not a video file.",
+                f"{path} is {kind}, not a video file.",
                 hint="Write the video to a file first, then give that file.",
             )
         with location.open("rb") as file:
@@ -116,10 +117,7 @@ def open_decoder(path: str, *, image_fps: float) -> Decoder:
     except FileNotFoundError as error:
         raise _not_found(path) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise VideoDecodeError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.",
-            hint="Check its permissions and the disk that it is on.",
-        ) from error
+        raise unreadable(path, error) from error
     if not head:
         raise VideoDecodeError(
             f"{path} is empty (0 bytes).", hint="Copy or download the video again."
@@ -298,7 +296,7 @@ def _has_image_suffix(name: str) -> bool:
 
 
 def _read_image(path: Path) -> Frame | None:
-    """Decode an image to (height, width, 3) uint8 BGR; None where it can't be read."""
+    """Decode an image to (height, width, 3) uint8 BGR; None if it can't be read."""
     try:
         data = np.fromfile(path, dtype=np.uint8)  # cv2.imread can't open every name on Windows
     except OSError:
@@ -330,13 +328,3 @@ def _not_found(path: str) -> VideoNotFoundError:
     matches = get_close_matches(location.name.casefold(), names, n=1, cutoff=0.75)
     hint = f"Did you mean {location.parent / names[matches[0]]}?" if matches else "Check the path."
     return VideoNotFoundError(f"There is no video {path}.", hint=hint)
-
-
-def _kind_of(mode: int) -> str:
-    kinds = (
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a device"),
-        (stat.S_ISBLK, "a device"),
-    )
-    return next((kind for is_kind, kind in kinds if is_kind(mode)), "not a regular file")

@@ -36,14 +36,9 @@ def rotate(frame: Frame, degrees: int) -> Frame:
 
     Returns:
         The turned frame; for 90 and 270, (width, height, channels).
-
-    Raises:
-        ValueError: `degrees` is something else.
     """
     if degrees == 0:
         return frame
-    if degrees not in _CLOCKWISE:
-        raise ValueError(f"a frame is turned by 0, 90, 180 or 270 degrees, not {degrees}")
     return _uint8(cv2.rotate(frame, _CLOCKWISE[degrees]))
 
 
@@ -82,7 +77,7 @@ def resize(frame: Frame, width: int, height: int) -> Frame:
 
 
 def shrink(frame: Frame, width: int, height: int) -> Frame:
-    """Resize a frame for people: where it gets smaller, a pixel is the mean of what it stands for.
+    """Resize a frame for people to look at. A smaller one has the mean of the pixels it replaces.
 
     Args:
         frame: (height, width, channels) uint8, any channel order.
@@ -120,24 +115,15 @@ def to_clip_frame(frame: Frame, *, size: int = 224, crop: Crop = "centre-square"
 
     Returns:
         (size, size, 3) uint8 RGB.
-
-    Raises:
-        ValueError: `crop` is something else.
     """
     if crop == "centre-square":
-        square = resize(crop_centre_square(frame), size, size)
-    elif crop == "short-side-256":
-        height, width = frame.shape[:2]
-        short_side, shown = _sizes_of_short_side_256(width, height, size)
-        scale = short_side / min(height, width)
-        if shown != (width, height):
-            frame = _crop_centre(frame, *shown)
-            width, height = shown
-        resized = resize(frame, round(width * scale), round(height * scale))
-        square = _crop_centre(resized, size, size)
-    else:
-        raise ValueError(f"unknown crop {crop!r}")
-    return to_rgb(square)
+        return to_rgb(resize(crop_centre_square(frame), size, size))
+    height, width = frame.shape[:2]
+    short_side, (shown_width, shown_height) = _sizes_of_short_side_256(width, height, size)
+    scale = short_side / min(height, width)
+    shown = _crop_centre(frame, shown_width, shown_height)
+    resized = resize(shown, round(shown_width * scale), round(shown_height * scale))
+    return to_rgb(_crop_centre(resized, size, size))
 
 
 def crop_box(
@@ -154,16 +140,11 @@ def crop_box(
     Returns:
         Left, top, right and bottom edge in pixels of the frame, from 0 to its width or height; the
         right and bottom edges are the first that are not seen. Pixels may be cut in two.
-
-    Raises:
-        ValueError: `crop` is something else.
     """
     if crop == "centre-square":
         side = min(width, height)
         left, top = width // 2 - side // 2, height // 2 - side // 2
         return float(left), float(top), float(left + side), float(top + side)
-    if crop != "short-side-256":
-        raise ValueError(f"unknown crop {crop!r}")
     short_side, (shown_width, shown_height) = _sizes_of_short_side_256(width, height, size)
     scale = short_side / min(width, height)
     edges = []
@@ -184,7 +165,7 @@ def scale_pixels(frames: Frame, value_range: tuple[float, float]) -> FloatClip:
 
     Args:
         frames: (..., 3) uint8.
-        value_range: What 0 and 255 become.
+        value_range: The values that 0 and 255 are scaled to.
 
     Returns:
         The same shape, float32.
@@ -197,7 +178,7 @@ def scale_pixels(frames: Frame, value_range: tuple[float, float]) -> FloatClip:
 def _sizes_of_short_side_256(width: int, height: int, size: int) -> tuple[int, tuple[int, int]]:
     """The short side after resizing, and width and height of what is resized.
 
-    The long side of a very slim frame would be enormous: what can't be seen is cut off first.
+    What can't be seen of a very slim frame is cut off first: resized, it would be enormous.
     """
     return round(256 * size / 224), (min(width, 4 * height), min(height, 4 * width))
 

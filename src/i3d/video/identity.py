@@ -1,4 +1,4 @@
-"""Which file a video is: its checksum, its size, its date."""
+"""Identifies a video file: its checksum, its size, its date."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from i3d.errors import VideoDecodeError
 from i3d.video.decoding import images_in
 from i3d.video.info import FileInfo
+from i3d.video.listing import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class NotWantedError(Exception):
-    """Nobody wants to know any more which file it is."""
+    """The checksum is not wanted any more."""
 
 
 def describe_file(
@@ -54,10 +55,10 @@ def describe_file(
     except VideoDecodeError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise _unreadable(path, error) from error
+        raise unreadable(os.fspath(path), error) from error
     if before != after:
         raise VideoDecodeError(
-            f"{os.fspath(path)} was written to while it was read.",
+            f"{os.fspath(path)} was changed while it was read.",
             hint="Run it again when the file is whole.",
         )
     return FileInfo(digest.hexdigest(), *after)
@@ -70,7 +71,7 @@ def glance(path: str | os.PathLike[str]) -> tuple[int, str] | None:
         path: A video file, or a folder of images.
 
     Returns:
-        None where there is no such thing, or it can't be looked at.
+        None if it does not exist or can't be accessed.
     """
     try:
         return _looks(path)
@@ -100,7 +101,9 @@ def _files(path: str | os.PathLike[str]) -> list[Path]:
     if stat.S_ISDIR(mode):
         return images_in(location, os.fspath(path))
     if not stat.S_ISREG(mode):  # to read a pipe may wait forever
-        raise VideoDecodeError(f"{os.fspath(path)} is no regular file.", hint="Give a video file.")
+        raise VideoDecodeError(
+            f"{os.fspath(path)} is not a regular file.", hint="Give a video file."
+        )
     return [location]
 
 
@@ -108,10 +111,3 @@ def _date(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, 10**9)
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
-
-
-def _unreadable(path: str | os.PathLike[str], error: Exception) -> VideoDecodeError:
-    return VideoDecodeError(
-        f"{os.fspath(path)} cannot be read: {getattr(error, 'strerror', None) or error}.",
-        hint="Check its permissions and the disk that it is on.",
-    )

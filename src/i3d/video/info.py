@@ -1,4 +1,4 @@
-"""What results say of a video: the file, the part that was seen, the preprocessing. No pixels.
+"""What results say about a video: the file, the part that was seen, the preprocessing.
 
 Times are seconds from the video's first frame; spans are half-open, [start, end).
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What is known of a video: what its container claims, and what was decoded."""
+    """Facts about a video: what its container claims, and what was decoded."""
 
     path: str
     """The path as it was given."""
@@ -22,11 +22,11 @@ class VideoInfo:
     """Clockwise rotation that the container asks for and the loader applied: 0, 90, 180, 270."""
     fps: float
     """Frames per second, measured on the timestamps of the decoded frames; for a video of one
-    frame, and before decoding, what the header claims, or 25 where it claims nothing sane."""
+    frame, and before decoding, what the header claims, or 25 if it claims nothing sane."""
     fps_from_header: float | None
-    """Frames per second that the container claims; None where it claims nothing sane."""
+    """Frames per second that the container claims; None if it claims nothing sane."""
     num_frames_from_header: int | None
-    """Number of frames that the container claims; None where it claims nothing sane."""
+    """Number of frames that the container claims; None if it claims nothing sane."""
     num_frames_decoded: int
     """Number of frames decoded so far, those outside the requested span included."""
     duration_seconds: float
@@ -34,7 +34,7 @@ class VideoInfo:
     more was asked for, what the header claims, but not less than what was decoded."""
     ended_early: bool
     """The file ended, or could not be read on, well before the number of frames that its header
-    claims: it is truncated or damaged, or its header lies."""
+    claims: it is truncated or damaged, or its header is wrong."""
     num_frames_damaged: int = 0
     """Number of frames that could not be read and were left out."""
 
@@ -70,14 +70,14 @@ class RecipeInfo:
     size: int
     """Height and width of the clip in pixels."""
     input_range: tuple[float, float]
-    """Values that black (0) and white (255) were fed as."""
+    """The values that pixel values 0 and 255 were scaled to."""
     input_range_reason: str
     """Why this range, in words."""
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """Which file it was: what a later run needs in order to know it again."""
+    """Identifies a file, so that a later run recognizes it."""
 
     sha256: str
     """Of its bytes, in hexadecimal; of a folder of images, over their names and bytes."""

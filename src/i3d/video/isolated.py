@@ -2,76 +2,83 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
+import pickle
+import signal
+import subprocess
+import sys
 import threading
-from typing import TYPE_CHECKING
+import time
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, cast
 
-import numpy as np
-
-from i3d.errors import DecoderCrashedError, DecoderTimeoutError, VideoDecodeError
-from i3d.video import messages
-from i3d.video.child import Child, ChildDiedError, not_started
+from i3d.errors import (
+    DecoderCrashedError,
+    DecoderNotStartedError,
+    DecoderTimeoutError,
+    VideoDecodeError,
+)
 from i3d.video.decoding import REENCODE_HINT
-from i3d.video.timing import ASSUMED_FPS
+from i3d.video.info import VideoInfo
+from i3d.video.worker import TICK
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from i3d.video.frames import Frame
-    from i3d.video.info import VideoInfo
     from i3d.video.recipes import Recipe
 
 DECODE_TIMEOUT_SECONDS = 60.0
-"""After so long a silence a decoder is taken to hang. It gives a sign of life every half second
-while it decodes at all; opening a file on a slow disk takes seconds."""
+"""A decoder that is silent for so long is taken to hang. It gives a sign of life every tenth of a
+second while it decodes at all; opening a file on a slow disk takes seconds."""
 
-_NUM_STARTS = 3
-"""So often in a row a process may die before it takes a video: who ends processes for want of
-memory may have chosen it."""
+_START_SECONDS = 60.0
+"""Time to start in, which has nothing to do with any video: 0.2 seconds on an idle machine."""
 
-_TICK_SECONDS = 0.5
-"""While frames are decoded that nobody wants, a sign of life is given so often."""
+_PIPE_BYTES = 2**20
+"""Room for 6 frames of 224 x 224 in place of less than one, where Linux gives it: frames come 15 to
+25 % faster. More than that is refused to most users."""
+
+_PROGRAM = "import sys; sys.path[:] = {path!r}; import i3d.video.worker as w; w.main()"
+"""Imports the same i3d. `python -m` would import what it needs from the current folder."""
+
+
+class _DiedError(Exception):
+    """The process has ended, or sent something else than an answer."""
 
 
 class DecodeProcess:
     """Decodes videos, one after the other, in a child process.
 
-    The process is started when it is needed, and again after it died. For one thread at a time;
-    only `close` may be called from another one.
+    The process is started when it is needed, and again after it died or a video was left before its
+    end. For one thread at a time; only `close` may be called from another one. What the process
+    sends is unpickled: it has the rights of this one, and is trusted as much.
 
     Args:
-        timeout_seconds: After so long a silence it is taken to hang.
+        timeout_seconds: A decoder that is silent for so long is taken to hang, and killed.
     """
 
     def __init__(self, *, timeout_seconds: float = DECODE_TIMEOUT_SECONDS) -> None:
         self.info: VideoInfo | None = None
-        """What is known of the last video by now; complete once all frames were given."""
+        """Facts about the last video so far; complete once all frames were given."""
         self._timeout_seconds = timeout_seconds
-        self._child: Child | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._num_waits = 0
+        """Odd while an answer is waited for."""
+        self._was_silent = False
         self._is_closed = False
         self._lock = threading.Lock()
-        """Held to start a child, and to close: no child is started after that."""
+        """Held to start a process, and to close: none is started after that."""
 
     def close(self) -> None:
         """End the process. Safe to call twice; frames that are waited for come to an end."""
         with self._lock:
             self._is_closed = True
-        if self._child is not None:
-            self._child.end()
+        if self._process is not None:
+            _end(self._process)
 
     def frames(
-        self,
-        path: str | os.PathLike[str],
-        recipe: Recipe,
-        size: int,
-        *,
-        start_seconds: float = 0.0,
-        end_seconds: float | None = None,
-        fps: float | None = None,
-        max_frames: int = 0,
-        image_fps: float = ASSUMED_FPS,
+        self, path: str | os.PathLike[str], recipe: Recipe, size: int, **options: Any
     ) -> Generator[tuple[Frame, float, int], None, None]:
         """Decode a video, as `i3d.video.reader.VideoReader` and `to_clip_frame` do.
 
@@ -79,15 +86,11 @@ class DecodeProcess:
             path: A video file, an animated GIF, or a folder of images.
             recipe: How its frames are cut.
             size: Their height and width in pixels.
-            start_seconds: First moment wanted.
-            end_seconds: First moment not wanted any more; None for the end of the video.
-            fps: Thin denser videos to this rate; None for every frame.
-            max_frames: Stop after this many frames; 0 for all.
-            image_fps: Frame rate of a folder of images.
+            **options: Those of `VideoReader`.
 
         Yields:
-            (size, size, 3) uint8 RGB, read-only; the frame's time in seconds; its number among the
-            decoded ones. Nothing more after `close`.
+            (size, size, 3) uint8 RGB; the frame's time in seconds; its number among the decoded
+            ones. Nothing more after `close`.
 
         Raises:
             UsageError: A number is out of its range.
@@ -98,119 +101,153 @@ class DecodeProcess:
         """
         shown = os.fspath(path)
         self.info = None
-        options = {
-            "start_seconds": start_seconds,
-            "end_seconds": end_seconds,
-            "fps": fps,
-            "max_frames": max_frames,
-            "image_fps": image_fps,
-        }
-        request = {
-            "path": shown,
-            "folder": _current_folder(),
-            "size": size,
-            "crop": recipe.crop,
-            "options": options,
-            "tick_seconds": min(_TICK_SECONDS, self._timeout_seconds / 4),
-        }
-        child = self._begin(json.dumps(request))
-        if child is None:
+        process = self._started()
+        if process is None:
             return
-        kind = messages.TAKEN
+        has_ended = False
         try:
-            while kind not in messages.LAST:
-                kind, content = child.answer()
-                if kind == messages.FRAME:
-                    yield _frame(content, size)
-                else:
-                    self._hear(kind, content, shown)
-        except (ChildDiedError, messages.BrokenMessageError) as error:
-            child.end()
-            kind = messages.END
+            _ask(process, (shown, size, recipe.crop, options))
+            while not has_ended:
+                answer = self._answer(process)
+                if isinstance(answer, tuple):
+                    yield answer
+                elif isinstance(answer, VideoInfo):
+                    self.info = answer
+                elif answer != TICK:
+                    has_ended = True
+                    if answer is not None:
+                        raise answer
+        except _DiedError as error:
             if not self._is_closed:
-                raise self._death(shown, child, error) from error
+                raise self._death(shown, process) from error
         finally:
-            if kind not in messages.LAST:  # the caller has had enough
-                child.stop()
+            if not has_ended:  # the caller has had enough, or the process is gone
+                _end(process)
 
-    def _begin(self, request: str) -> Child | None:
-        """Have a child take a request; None where this was closed meanwhile.
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        """Give a process that is ready; None where this was closed meanwhile.
 
-        One that died since its last video is not the fault of this one: another gets it.
+        Raises:
+            DecoderNotStartedError: It can't be started.
         """
-        for _ in range(_NUM_STARTS):
-            with self._lock:
-                if self._is_closed:
-                    return None
-                if self._child is None or not self._child.is_alive:
-                    if self._child is not None:
-                        self._child.end()
-                    self._child = Child(self._timeout_seconds)
-                child = self._child
+        with self._lock:
+            if self._is_closed:
+                return None
+            if self._process is not None and self._process.poll() is None:
+                return self._process
             try:
-                child.begin(request)
-            except (ChildDiedError, messages.BrokenMessageError):
-                child.end()
-                if child.was_silent:
-                    break
-            else:
-                return child
-        if self._is_closed:
-            return None
-        raise not_started(
-            "it does not answer" if child.was_silent else f"it ends with {child.how_it_ended}"
-        )
+                process = self._process = _start()
+            except OSError as error:
+                raise _not_started(error.strerror or str(error)) from error
+        self._was_silent = False
+        limit = max(self._timeout_seconds, _START_SECONDS)
+        threading.Thread(target=self._watch, args=(process, limit), daemon=True).start()
+        try:
+            self._answer(process)
+        except _DiedError as error:
+            _end(process)
+            if self._is_closed:
+                return None
+            silent = self._was_silent
+            reason = "it does not answer" if silent else f"it ends with {_how_it_ended(process)}"
+            raise _not_started(reason) from error
+        return process
 
-    def _hear(self, kind: bytes, content: bytes, shown: str) -> None:
-        """Take a message that is no frame."""
-        if kind == messages.INFO:
-            self.info = messages.info_from_json(content, shown)
-        elif kind == messages.FAILURE:
-            raise messages.error_from_json(content)
-        elif kind == messages.BUG:
-            raise _bug(shown, content)
-        elif kind not in (messages.TICK, messages.END):
-            raise messages.BrokenMessageError(f"a message of no known kind, {kind!r}")
+    def _answer(self, process: subprocess.Popen[bytes]) -> Any:
+        """Wait for the next answer."""
+        self._num_waits += 1
+        try:
+            return pickle.load(cast("IO[bytes]", process.stdout))
+        except Exception as error:  # a dying process may send anything
+            raise _DiedError from error
+        finally:
+            self._num_waits += 1
 
-    def _death(self, shown: str, child: Child, error: Exception) -> VideoDecodeError:
-        if child.was_silent:
+    def _watch(self, process: subprocess.Popen[bytes], limit: float) -> None:
+        """Kill a process that is waited for in vain.
+
+        Steps are counted, not seconds: while this process is stopped (Ctrl-Z), nothing is silent.
+
+        Args:
+            process: The process.
+            limit: How long it may take to start, in seconds.
+        """
+        step = min(self._timeout_seconds / 4, 1.0)
+        first = last = self._num_waits
+        silence = 0.0
+        while process.poll() is None:
+            time.sleep(step)
+            now = self._num_waits
+            silence = silence + step if now == last and now % 2 else 0.0
+            last = now
+            if silence >= (limit if now <= first + 1 else self._timeout_seconds):
+                self._was_silent = True
+                process.kill()
+
+    def _death(self, shown: str, process: subprocess.Popen[bytes]) -> VideoDecodeError:
+        _end(process)
+        if self._was_silent:
             return DecoderTimeoutError(
                 f"Decoding {shown} stood still for {self._timeout_seconds:g} seconds, and was "
                 "given up.",
                 hint="Copy the file to a faster disk, or wait longer: --timeout.",
             )
-        if isinstance(error, messages.BrokenMessageError):
-            reason, hint = f"it sent {error}", REENCODE_HINT
-        else:
-            reason, hint = child.how_it_ended, REENCODE_HINT
-            if reason.endswith("SIGKILL"):
-                hint = f"Memory may have run out. {hint}"
+        reason, hint = _how_it_ended(process), REENCODE_HINT
+        if reason.endswith("SIGKILL"):
+            hint = f"Memory may have run out. {hint}"
         return DecoderCrashedError(f"The decoder crashed on {shown} ({reason}).", hint=hint)
 
 
-def _frame(content: bytes, size: int) -> tuple[Frame, float, int]:
-    start = messages.FRAME_HEAD.size
-    if len(content) != start + size * size * 3:
-        raise messages.BrokenMessageError("a frame of another size")
-    seconds, index = messages.FRAME_HEAD.unpack_from(content)
-    if not math.isfinite(seconds):
-        raise messages.BrokenMessageError("a frame without a time")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(size, size, 3), seconds, index
-
-
-def _bug(shown: str, content: bytes) -> DecoderCrashedError:
-    """A bug must be told, and yet be no more than one video that failed."""
-    lines = [line for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
-    return DecoderCrashedError(
-        f"Decoding {shown} met a bug: {lines[-1].strip() if lines else 'it says nothing'}.",
-        hint="Please report it, if you can with the file.",
-        details=tuple(lines),
+def _start() -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            _PROGRAM.format(path=[str(folder) for folder in sys.path if folder]),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if sys.stderr is None else None,
+        start_new_session=True,  # Ctrl-C is for this process
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+    if sys.platform == "linux":
+        import fcntl
+
+        with suppress(OSError):  # the user's pipes have had their share
+            fcntl.fcntl(cast("IO[bytes]", process.stdout), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return process
 
 
-def _current_folder() -> str | None:
-    """What relative paths start from: it may have changed since the child was started."""
+def _ask(process: subprocess.Popen[bytes], request: object) -> None:
+    stdin = cast("IO[bytes]", process.stdin)
     try:
-        return os.getcwd()  # noqa: PTH109  (as text, for JSON)
-    except OSError:  # it was removed
-        return None
+        pickle.dump(request, stdin)
+        stdin.flush()
+    except (OSError, ValueError) as error:  # ValueError: closed by another thread
+        raise _DiedError from error
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and wait until it is gone. Safe to call twice, and from another thread."""
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        with suppress(OSError):
+            cast("IO[bytes]", stream).close()
+
+
+def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    """The signal that ended a process, or its exit code."""
+    code = process.returncode
+    try:
+        return f"signal {-code}, {signal.Signals(-code).name}"
+    except ValueError:
+        return f"exit code {code:#x}" if code > 255 else f"exit code {code}"
+
+
+def _not_started(reason: str) -> DecoderNotStartedError:
+    return DecoderNotStartedError(
+        f"A process that decodes videos cannot be started: {reason}.",
+        hint="Check the limits on memory and processes, or classify the videos one by one.",
+    )

@@ -1,20 +1,19 @@
-"""Folders, patterns and lists of names to the videos that they mean."""
+"""Finds the videos that folders, patterns and lists of names mean."""
 
 from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from i3d.errors import I3DError, UsageError, VideoDecodeError, VideoNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 VIDEO_SUFFIXES = (
     *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".gif", ".m1v", ".m2t"),
@@ -22,7 +21,7 @@ VIDEO_SUFFIXES = (
     *(".mpg", ".mts", ".mxf", ".nut", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm"),
     *(".wmv", ".y4m"),
 )
-"""Files in a folder that are taken for videos, whatever the case of their suffix.
+"""Suffixes of videos in folders, in any case.
 
 The usual ones of those that `ffmpeg -h demuxer=NAME` and `-h muxer=NAME` name for formats of video,
 and .divx, .qt and .rmvb, which freedesktop's shared-mime-info names. A `.ts` may be a program in
@@ -33,18 +32,14 @@ _MAX_NAME = 2**15
 """No path is longer: 4096 bytes on Linux, 32,767 characters on Windows."""
 
 _MAX_LIST = 2**27
-"""No list is longer: 128 MiB, more than a million paths of 100 bytes. What a program writes without
-an end (`yes`) would take all memory."""
+"""Lists are shorter: 128 MiB is more than a million paths of 100 bytes. A video that is given by
+mistake is not read to its end."""
 
 _OF_WINDOWS = frozenset({"desktop.ini", "thumbs.db"})
 """Hidden files that Windows puts into folders of pictures."""
 
-_JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
-"""What marks a folder on Windows that is another one in truth."""
-
-
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Files that are taken for a single picture, whatever the case of their suffix."""
+"""Suffixes of pictures, in any case."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +58,11 @@ def list_videos(
 ) -> list[Listed]:
     """Find the videos that paths mean.
 
-    A path that is no folder is passed on as it is, whatever its name. A folder is searched, with
-    all folders in it: files with one of `VIDEO_SUFFIXES` are videos; with `include`, those that it
-    matches are, and no others. Hidden files and folders (their names start with a dot) are left
-    out, links to folders are not followed. What has such a name and can't be opened, such as a
-    broken link, is in the list.
+    A path that is not a folder is passed on as it is. A folder is searched, with all folders in it:
+    files with one of `VIDEO_SUFFIXES` are videos; with `include`, those that it matches are, and no
+    others. Hidden files and folders (their names start with a dot) are left out, links to folders
+    are not followed. What has such a name and can't be opened, such as a broken link, is in the
+    list.
 
     Where no such file is found, folders of images are looked for: the folder itself, if it holds at
     least two images, which is then one video; else each topmost folder in it that holds at least
@@ -93,7 +88,7 @@ def list_videos(
     for path in paths:
         is_folder = os.path.isdir(path)  # noqa: PTH112  (pathlib takes "" for the current folder)
         for listed in _search(path, wanted) if is_folder else [Listed(path)]:
-            # pathlib leaves `..` alone: behind a link it is not the folder that it looks like.
+            # pathlib keeps `..`: after a link it is not the folder that it looks like.
             key = os.path.normcase(str(Path(listed.path))) if listed.path else ""
             found.setdefault(key, listed)
     return list(found.values())
@@ -102,41 +97,39 @@ def list_videos(
 def read_list(source: str) -> list[str]:
     """Read the names of videos from a file.
 
-    One on each line, or each ended by a NUL where there is one (`find -print0`). Empty lines are
-    skipped, and nothing else means anything: a `#` or a space may start a name. Names that are not
-    absolute are taken from the current folder, not from that of the list.
+    One on each line, or each ended by a NUL if there is one (`find -print0`). Empty lines are
+    skipped. Nothing else has a meaning: a `#` or a space may start a name. Names that are not
+    absolute start from the current folder, not from that of the list.
 
     Args:
         source: A file of UTF-8 (bytes that are not become lone surrogates, as in all names), or of
             UTF-16 with a byte order mark (Windows PowerShell); `-` for standard input.
 
     Returns:
-        The names as they stand there, at least one.
+        The names as they are written there, at least one.
 
     Raises:
-        UsageError: The file is missing, unreadable, a folder, empty, larger than any list, or no
+        UsageError: The file is missing, unreadable, a folder, empty, larger than any list, or not a
             list of names.
     """
     shown = "standard input" if source == "-" else source
+    hint = "Give a text file with the name of a video on each line."
     try:
         if source != "-":
             with Path(source).open("rb") as file:
-                data = _read_list(file)
+                data = file.read(_MAX_LIST)
         elif sys.stdin is None:  # closed by the shell: `<&-`
             raise UsageError("The list cannot be read: standard input is closed.")
         else:
-            data = _read_list(sys.stdin.buffer)
+            data = sys.stdin.buffer.read(_MAX_LIST)
     except OSError as error:
         raise UsageError(
-            f"The list {shown} cannot be read: {error.strerror or error}.",
-            hint="Give a text file with the name of a video on each line.",
+            f"The list {shown} cannot be read: {error.strerror or error}.", hint=hint
         ) from error
-    names = _names(data) if _is_list(data) else None
+    names = _names(data)
     if names is None:
-        raise UsageError(
-            f"{shown} is not a list of names.".replace("standard", "Standard", 1),
-            hint="Give a text file with the name of a video on each line.",
-        )
+        shown = shown.replace("standard", "Standard") if source == "-" else shown
+        raise UsageError(f"{shown} is not a list of names.", hint=hint)
     if not names:
         raise UsageError(
             f"The list {shown} names no videos.", hint="Put the name of a video on each line."
@@ -144,34 +137,23 @@ def read_list(source: str) -> list[str]:
     return names
 
 
-def _read_list(file: IO[bytes]) -> bytes:
-    """Read a file, or no more than shows that it is no list."""
-    data = file.read(_MAX_NAME)
-    return data + file.read(_MAX_LIST) if _is_list(data) else data
-
-
-def _is_list(data: bytes) -> bool:
-    """Tell names from other data, such as a video: that has zeros one after the other."""
-    if len(data) > _MAX_LIST:
-        return False
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return True
-    if b"\0" in data:
-        return b"\0\0" not in data and not data.startswith(b"\0")
-    return all(len(line) < _MAX_NAME for line in data.split(b"\n"))
-
-
 def _names(data: bytes) -> list[str] | None:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
+    """The names in a list; None if it is something else, such as a video."""
+    try:
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
             text = data.decode("utf-16")
-        except UnicodeDecodeError:
-            return None
-    else:
-        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        else:
+            text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    except UnicodeDecodeError:
+        return None
     if "\0" in text:
-        return [name for name in text.split("\0") if name]
-    return [name for name in (line.removesuffix("\r") for line in text.split("\n")) if name]
+        names = text.split("\0")
+    else:
+        names = [name.removesuffix("\r") for name in text.split("\n")]
+    is_list = len(data) < _MAX_LIST and "\0\0" not in text and not text.startswith("\0")
+    if not is_list or any(len(name) > _MAX_NAME for name in names):
+        return None
+    return [name for name in names if name]
 
 
 class _Wanted:
@@ -181,16 +163,18 @@ class _Wanted:
         self.include = [_pattern(text) for text in include]
         self._exclude = [_pattern(text) for text in exclude]
 
-    def is_left_out(self, way: str) -> bool:
-        """Tell whether a file or folder does not count.
+    def is_looked_at(self, start: str, name: str) -> bool:
+        """Tell whether a file or folder counts: not hidden, not excluded.
 
         Args:
-            way: The names from the given folder to it, with a `/` in between.
+            start: The folders from the given one to it, each with a `/` after it.
+            name: Its own name.
         """
-        return _matches(way, self._exclude)
+        is_hidden = name.startswith(".") or name.lower() in _OF_WINDOWS
+        return not is_hidden and not _matches(start + name, self._exclude)
 
     def is_video(self, way: str) -> bool:
-        """Tell whether a file that is not left out is a video, by its name."""
+        """Tell whether a file that is looked at is a video, by its way from the given folder."""
         return _matches(way, self.include) if self.include else way.lower().endswith(VIDEO_SUFFIXES)
 
 
@@ -204,95 +188,49 @@ def _matches(way: str, patterns: list[str]) -> bool:
     return any(fnmatchcase(whole if "/" in one else name, one) for one in patterns)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """A file or a folder that the search comes to."""
-
-    path: str
-    way: str
-    """Names from the folder that was given, with a `/` in between; empty for itself."""
-    is_folder: bool
-    is_in_images: bool = False
-    """It lies in a folder of images, and is none of its own."""
-
-
 def _search(folder: str, wanted: _Wanted) -> list[Listed]:
     """Find the videos in a folder, or its folders of images; see `list_videos`."""
-    found: list[tuple[str, Listed]] = []
+    found: list[tuple[str, str, Listed]] = []
     has_image = False
-    waiting = [_Place(folder, "", is_folder=True)]
-    while waiting:  # no recursion: folders may lie deeper in each other than Python calls
-        place = waiting.pop()
-        if not place.is_folder:
-            found.append(("video", Listed(place.path)))
-            continue
-        try:
-            entries = [
-                entry
-                for entry in _entries(place.path)
-                if not wanted.is_left_out(_way(place, entry))
-            ]
-        except OSError as error:
-            found.append(("error", Listed(place.path, _unreadable(place.path, error))))
-            continue
-        files = [entry for entry in entries if not _is_folder(entry)]
-        images = [] if wanted.include else [entry for entry in files if _is_image(entry)]
-        has_image = has_image or (not place.way and bool(images))
-        holds_images = len(images) > 1 and (not place.way or len(images) == len(files))
-        if holds_images and not place.is_in_images:
-            found.append(("images", Listed(place.path)))
-        is_in_images = holds_images or place.is_in_images
-        for entry in sorted(entries, key=lambda entry: natural_order(entry.name), reverse=True):
-            way, is_folder = _way(place, entry), _is_folder(entry)
-            if (is_folder and not _is_link(entry)) or (not is_folder and wanted.is_video(way)):
-                waiting.append(_Place(entry.path, way, is_folder, is_in_images))
-    kinds = {kind for kind, _ in found}
+    images_below: str | None = None  # the topmost folder of images that the walk is in
+    errors: list[OSError] = []
+    for path, folders, names in os.walk(folder, onerror=errors.append):
+        way = path[len(folder) :].replace(os.sep, "/").strip("/")
+        start = f"{way}/" if way else ""
+        inside = os.path.join(path, "")  # noqa: PTH118  (pathlib would drop a leading ./)
+        folders[:] = [name for name in folders if wanted.is_looked_at(start, name)]
+        files = [name for name in names if wanted.is_looked_at(start, name)]
+        for name in files:
+            if wanted.is_video(start + name):
+                found.append(("video", start + name, Listed(inside + name)))
+        images = [] if wanted.include else [name for name in files if _is_image(inside + name)]
+        has_image = has_image or (not way and bool(images))
+        if images_below is None or not path.startswith(images_below):
+            images_below = None
+            if len(images) > 1 and (not way or len(images) == len(files)):
+                found.append(("images", way, Listed(path)))
+                images_below = inside
+    for error in errors:
+        path = str(error.filename)
+        way = path[len(folder) :].replace(os.sep, "/").strip("/")
+        found.append(("error", way, Listed(path, unreadable(f"The folder {path}", error))))
+    kinds = {kind for kind, _, _ in found}
     kind = "video" if "video" in kinds else "images"
-    listed = [one for what, one in found if what in ("error", kind)]
+    found.sort(key=lambda one: [natural_order(part) for part in one[1].split("/")])
+    listed = [one for what, _, one in found if what in ("error", kind)]
     if kind not in kinds and has_image:
         return [Listed(folder), *listed]
     return listed or [Listed(folder, _no_videos(folder, has_patterns=bool(wanted.include)))]
 
 
-def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
-    """What is in a folder, without what systems hide there."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith(".") and entry.name.lower() not in _OF_WINDOWS:
-                yield entry
+def _is_image(path: str) -> bool:
+    return path.lower().endswith(IMAGE_SUFFIXES) and os.path.isfile(path)  # noqa: PTH113  (no error)
 
 
-def _way(place: _Place, entry: os.DirEntry[str]) -> str:
-    return f"{place.way}/{entry.name}" if place.way else entry.name
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell whether an entry is a folder, or a link to one."""
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_link(entry: os.DirEntry[str]) -> bool:
-    if entry.is_symlink():
-        return True
-    if _JUNCTION is None:
-        return False
-    info = entry.stat(follow_symlinks=False)
-    return bool(getattr(info, "st_reparse_tag", 0) == _JUNCTION)
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.name.lower().endswith(IMAGE_SUFFIXES) and entry.is_file()
-    except OSError:
-        return False
-
-
-def _unreadable(folder: str, error: OSError) -> VideoDecodeError:
+def unreadable(what: str, error: Exception) -> VideoDecodeError:
+    """Say that a file or folder can't be read, and why."""
     return VideoDecodeError(
-        f"The folder {folder} cannot be read: {error.strerror or error}.",
+        f"{what} cannot be read: {getattr(error, 'strerror', None) or error}.",
         hint="Check its permissions and the disk that it is on.",
     )
 

@@ -1,7 +1,7 @@
-"""A path to timed frames, and to the tutorial's clip.
+"""Reads timed frames from a path, and the tutorial's clip.
 
-What a container claims is not believed: frames are counted as they come, and times are the
-frames' own timestamps, mended where they make no sense.
+What a container claims is not trusted: frames are counted as they come, and times are the frames'
+own timestamps, corrected where they make no sense.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class VideoReader:
         path: A video file, an animated GIF, or a folder of images (in natural order of their
             names: `img2.png` before `img10.png`).
         start_seconds: First moment wanted, counted from the video's first frame, at least 0.
-        end_seconds: First moment not wanted any more; None for the end of the video.
+        end_seconds: First moment not wanted; None for the end of the video.
         fps: Thin denser videos to this rate by timestamp, never duplicating a frame; None for
             every frame.
         max_frames: Stop after this many frames; 0 for all.
-        image_fps: Frame rate of a folder of images, which can't say.
+        image_fps: Frame rate of a folder of images, which does not say.
         on_frame: Called for each frame that is decoded, whether or not it is wanted.
 
     Raises:
@@ -112,7 +112,7 @@ class VideoReader:
 
     @property
     def info(self) -> VideoInfo:
-        """What is known of the video by now; complete once the iteration has ended."""
+        """Facts about the video so far; complete once the iteration has ended."""
         decoder = self._decoder
         return VideoInfo(
             path=self.path,
@@ -258,7 +258,7 @@ def load_video(
         size: Height and width of the clip in pixels.
         fps: Thin denser videos to this rate by timestamp; None for every frame.
         start_seconds: First moment wanted.
-        end_seconds: First moment not wanted any more; None for the end of the video.
+        end_seconds: First moment not wanted; None for the end of the video.
 
     Returns:
         (T, size, size, 3) float32 RGB in [0, 1], 0.6 MB a frame at 224: for long videos, iterate

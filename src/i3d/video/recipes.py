@@ -81,7 +81,7 @@ def get_recipe(name: str = DEFAULT_RECIPE) -> Recipe:
     """Look a recipe up by its name.
 
     Raises:
-        UnknownNameError: There is no such recipe.
+        UnknownNameError: The recipe does not exist.
     """
     if name not in RECIPES:
         raise unknown_name("recipe", name, RECIPES)

@@ -17,13 +17,13 @@ MAX_SANE_FPS = 1000.0
 class FrameClock:
     """Turns a container's timestamps into times that start at 0 and only grow.
 
-    Timestamps are missing in some files, stand still, jump or start anew in others (an AVI with
+    Timestamps are missing in some files, stand still, jump or restart in others (an AVI with
     B-frames may end on a frame stamped 0). A frame's time is its timestamp less the first one;
     where that makes no sense, the distance to the timestamp before counts; where that makes no
     sense either, the frame comes one typical interval after the one before.
 
     Args:
-        fps_from_header: The frame rate that the container claims; None where it claims nothing
+        fps_from_header: The frame rate that the container claims; None if it claims nothing
             sane, which is taken for 25.
     """
 
@@ -32,7 +32,7 @@ class FrameClock:
 
     MAX_LEAD_SECONDS = 1.0
     """As long as the clock is ahead of the timestamps by no more, it goes at half their pace until
-    they are level again; if it is by more, the timestamps started anew."""
+    they are level again; if it is by more, the timestamps were restarted."""
 
     def __init__(self, fps_from_header: float | None = None) -> None:
         self._nominal = 1.0 / (fps_from_header or ASSUMED_FPS)
@@ -155,10 +155,5 @@ def loop_indices(num_frames: int, min_frames: int) -> list[int]:
 
     Returns:
         Indices into the frames: `0 .. num_frames - 1`, again from 0 while fewer than `min_frames`.
-
-    Raises:
-        ValueError: `num_frames` is below 1.
     """
-    if num_frames < 1:
-        raise ValueError(f"a clip has at least one frame, not {num_frames}")
     return [i % num_frames for i in range(max(num_frames, min_frames))]

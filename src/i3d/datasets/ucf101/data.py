@@ -1,22 +1,97 @@
-"""The list of all clips, by category."""
+"""The list of UCF101: its clips, categories and splits, and the Kinetics labels that fit.
+
+All of it follows from two packaged tables. The data set has not changed since 2012.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, cast
 
-from i3d.datasets.ucf101.names import Clip
-from i3d.datasets.ucf101.tables import KineticsLabel, kinetics_labels, official_categories
-from i3d.errors import UnknownNameError
+from i3d.files.cache import package_data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+Relation: TypeAlias = Literal["exact", "near", "broader"]
+"""How a Kinetics label fits a category: the same action; something alike; the category is a part
+of the label."""
+Subset: TypeAlias = Literal["train", "test"]
+"""A part of a split."""
+SPLITS = (1, 2, 3)
+"""The official splits (trainlist01.txt to trainlist03.txt, and the same with testlist)."""
+
+CLIPS_FILE = "ucf101-clips.txt"
+"""A line for each category: its official number, its name, and 25 digits, which are the numbers
+of clips in groups 1 to 25."""
+LABELS_FILE = "ucf101-kinetics.csv"
+"""category,label,relation: a line for each pair that fits."""
+
+_TEST_GROUPS_PER_SPLIT = 7
+"""Split n tests on the n-th seven groups: 1 to 7, 8 to 14, 15 to 21. Counted in the lists."""
+
+_OTHER_SPELLINGS = {"HandStandPushups": "HandstandPushups"}
+"""Category -> how some hosts and lists spell it. The split lists and UCF101.rar have the first,
+classInd.txt and the zip of THUMOS14 the second."""
+
+_NAME = re.compile(
+    r"v_([A-Z0-9]{1,64})_g([0-9]{2})_c([0-9]{2})(?:\.avi)?", re.IGNORECASE | re.ASCII
+)
 _SEPARATORS = str.maketrans("", "", " _-")
 """What people put between the words of a category: "cricket shot", "cricket_shot"."""
+
+
+class Clip(NamedTuple):
+    """A clip of UCF101.
+
+    The clips that exist are in `Index.clips`. (A tuple, for all 13,320 are made whenever the index
+    is read: a frozen dataclass takes three times as long.)
+    """
+
+    category: str
+    """Its category, as in the clip's name (`CricketShot`)."""
+    group: int
+    """Clips of a group share a scene, a person or a camera: 1 to 25."""
+    number: int
+    """Its number in the group, from 1 on."""
+
+    @property
+    def name(self) -> str:
+        """Its name without a suffix: `v_CricketShot_g04_c02`."""
+        return f"v_{self.category}_g{self.group:02}_c{self.number:02}"
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file: `v_CricketShot_g04_c02.avi`."""
+        return f"{self.name}.avi"
+
+    @property
+    def remote_names(self) -> tuple[str, ...]:
+        """File names that a host may have it under, the most likely one first."""
+        other = _OTHER_SPELLINGS.get(self.category)
+        if other is None:
+            return (self.file_name,)
+        return self.file_name, self._replace(category=other).file_name
+
+    @property
+    def subsets(self) -> tuple[Subset, ...]:
+        """The part of each of the three splits that the clip is in."""
+        tested_by = (self.group - 1) // _TEST_GROUPS_PER_SPLIT + 1
+        return tuple("test" if split == tested_by else "train" for split in SPLITS)
+
+
+@dataclass(frozen=True)
+class KineticsLabel:
+    """A label of Kinetics-400 that fits a category."""
+
+    label: str
+    """The label, as in i3d's list `kinetics-400`."""
+    relation: Relation
+    """How well it fits."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +100,8 @@ class Category:
 
     name: str
     """As in the names of its clips (`CricketShot`)."""
-    number: int | None
-    """Number in the official classInd.txt, 1 to 101; None for a category that only a host has."""
+    number: int
+    """Number in the official classInd.txt, 1 to 101."""
     clips: tuple[Clip, ...]
     """Its clips, by group and number."""
     labels: tuple[KineticsLabel, ...]
@@ -34,7 +109,7 @@ class Category:
 
 
 class Index:
-    """A list of clips.
+    """The list of all clips.
 
     Args:
         categories: The categories in their order.
@@ -48,7 +123,6 @@ class Index:
         self.categories = tuple(categories)
         self.clips = tuple(clip for category in self.categories for clip in category.clips)
         self._by_name = {category.name.lower(): category for category in self.categories}
-        self._members: dict[str, frozenset[Clip]] = {}
 
     def find(self, name: str) -> Clip | None:
         """Find a clip.
@@ -58,16 +132,14 @@ class Index:
                 HandStandPushups.
 
         Returns:
-            The clip; None where the index has none of that name.
+            The clip; None where there is none of that name.
         """
-        clip = Clip.parse(name)
-        category = None if clip is None else self._by_name.get(clip.category.lower())
-        if clip is None or category is None:
+        match = _NAME.fullmatch(name)
+        category = None if match is None else self._by_name.get(match[1].lower())
+        if match is None or category is None:
             return None
-        clip = Clip(category.name, clip.group, clip.number)
-        if category.name not in self._members:
-            self._members[category.name] = frozenset(category.clips)
-        return clip if clip in self._members[category.name] else None
+        clip = Clip(category.name, int(match[2]), int(match[3]))
+        return clip if clip in category.clips else None
 
     def find_category(self, name: str) -> Category | None:
         """Find a category.
@@ -76,81 +148,33 @@ class Index:
             name: Its name, in upper or lower case; its words may be apart ("cricket shot").
 
         Returns:
-            The category; None where the index has none of that name.
+            The category; None where there is none of that name.
         """
         return self._by_name.get(name.translate(_SEPARATORS).strip().lower())
 
-    def category(self, name: str) -> Category:
-        """Give a category; see `find_category`.
-
-        Raises:
-            UnknownNameError: The index has none of that name.
-        """
-        found = self.find_category(name)
-        if found is None:
-            raise UnknownNameError(
-                f"UCF101 has no category named {name!r}.", hint="List them with: i3d ucf list"
-            )
-        return found
-
-    def with_clips(self, extra: Iterable[Clip]) -> Index:
-        """Make an index that has some more clips.
-
-        Args:
-            extra: Clips that a host has; those that are here already change nothing.
-
-        Returns:
-            The new index. Clips go to their category. A category that is new has neither a number
-            nor labels, and comes after those with a number, by its name.
-        """
-        wanted: dict[str, set[Clip]] = {}
-        names: dict[str, str] = {}
-        for clip in sorted(extra):
-            key = clip.category.lower()
-            known = self._by_name.get(key)
-            name = names.setdefault(key, clip.category if known is None else known.name)
-            wanted.setdefault(key, set()).add(Clip(name, clip.group, clip.number))
-        categories = [
-            category if key not in wanted else _extended(category, wanted.pop(key))
-            for key, category in self._by_name.items()
-        ]
-        new = [_extended(Category(names[key], None, (), ()), wanted[key]) for key in wanted]
-        unofficial = [category for category in categories if category.number is None]
-        return Index(
-            [category for category in categories if category.number is not None]
-            + sorted(unofficial + new, key=lambda category: category.name.lower())
-        )
-
-
-def _extended(category: Category, extra: Iterable[Clip]) -> Category:
-    clips = tuple(sorted({*category.clips, *extra}))
-    return Category(category.name, category.number, clips, category.labels)
+    def category_of(self, clip: Clip) -> Category:
+        """Give the category of a clip."""
+        return self._by_name[clip.category.lower()]
 
 
 @cache
 def load_index() -> Index:
-    """The index that ships with i3d: the 13,320 clips of the official lists, in 101 categories.
-
-    Returns:
-        The index, its categories in the order of the official classInd.txt; made once.
-
-    Raises:
-        ModelLoadError: A packaged table is missing or was changed (a damaged installation).
-    """
-    labels = kinetics_labels()
-    return Index(
-        Category(
-            name=official.name,
-            number=official.number,
-            clips=tuple(
-                Clip(official.name, group, number)
-                for group, size in enumerate(official.group_sizes, 1)
-                for number in range(1, size + 1)
-            ),
-            labels=labels.get(official.name, ()),
+    """Read the list: 13,320 clips in 101 categories, in the order of classInd.txt; read once."""
+    labels: dict[str, tuple[KineticsLabel, ...]] = {}
+    for line in _lines(LABELS_FILE)[1:]:
+        category, label, relation = line.split(",")  # no label has a comma in it
+        fitting = KineticsLabel(label, cast("Relation", relation))
+        labels[category] = (*labels.get(category, ()), fitting)
+    categories = []
+    for line in _lines(CLIPS_FILE):
+        number, name, sizes = line.split()
+        clips = tuple(
+            Clip(name, group, place)
+            for group, size in enumerate(sizes, 1)
+            for place in range(1, int(size) + 1)
         )
-        for official in official_categories().values()
-    )
+        categories.append(Category(name, int(number), clips, labels.get(name, ())))
+    return Index(categories)
 
 
 def clip_of(path: str | os.PathLike[str]) -> Clip | None:
@@ -160,10 +184,13 @@ def clip_of(path: str | os.PathLike[str]) -> Clip | None:
         path: A path; it need not exist, and any suffix will do (`v_CricketShot_g04_c02.mp4`).
 
     Returns:
-        The clip of the embedded index that has this name; None where none has it.
-
-    Raises:
-        ModelLoadError: The name is like a clip's, and a packaged table is damaged.
+        The clip; None where none has this name.
     """
     stem = PurePath(os.fspath(path)).stem
-    return None if Clip.parse(stem) is None else load_index().find(stem)
+    return load_index().find(stem) if _NAME.fullmatch(stem) else None
+
+
+def _lines(file: str) -> list[str]:
+    """The lines of a packaged table without its comments."""
+    text = (package_data_dir() / file).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]

@@ -5,17 +5,18 @@ The JSON schema is described in docs/json.md.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from i3d import __version__
-from i3d.datasets.ucf101.names import SPLITS
-from i3d.report.text import encodable, printable
+from i3d.datasets.ucf101.data import SPLITS, load_index
+from i3d.report.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from i3d.datasets.ucf101.data import Category, Index
-    from i3d.datasets.ucf101.names import Clip, LocalClip
+    from i3d.datasets.ucf101.clips import LocalClip
+    from i3d.datasets.ucf101.data import Clip
 
 LIST_SCHEMA = "i3d.ucf101/1"
 
@@ -34,31 +35,29 @@ CSV_COLUMNS = (
     "num_frames_from_header",
 )
 
-_SPLIT_NAMES = tuple(map(str, SPLITS))
-"""What the JSON calls the splits: keys of its objects are text."""
-
 _NUM_SAMPLES = 2
 """File names shown for each category, where the terminal is wide enough; as in the tutorial."""
 
 
 def clips_as_table(
-    index: Index, clips: Sequence[Clip], local: Mapping[Clip, LocalClip], *, width: int = 80
+    clips: Sequence[Clip], local: Mapping[Clip, LocalClip], *, width: int = 80
 ) -> str:
     """Lay clips out for people: a line for each clip, or for each category if they are of several.
 
     Args:
-        index: The index that the clips are from.
         clips: The clips.
         local: Those that are on this machine.
         width: Columns of the terminal. Names are not cut: narrow ones get fewer samples.
     """
     by_category = _by_category(clips)
     if len(by_category) == 1:
-        ((name, members),) = by_category.items()
-        text = f"{_clip_rows(members, local)}\n{_labels_sentence(index.category(name))}\n"
+        (members,) = by_category.values()
+        text = f"{_clip_rows(members, local)}\n{_labels_sentence(members[0])}\n"
     else:
         text = _category_rows(by_category, width)
-    return f"{text}Found {videos(len(clips))} in {_categories(len(by_category))}.\n"
+    found = f"{len(clips)} video{'' if len(clips) == 1 else 's'}"
+    categories = f"{len(by_category)} categor{'y' if len(by_category) == 1 else 'ies'}"
+    return f"{text}Found {found} in {categories}.\n"
 
 
 def names_as_text(clips: Iterable[Clip]) -> str:
@@ -66,11 +65,10 @@ def names_as_text(clips: Iterable[Clip]) -> str:
     return "".join(f"{clip.file_name}\n" for clip in clips)
 
 
-def clips_as_json(index: Index, clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
+def clips_as_json(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
     """A JSON document of the clips and their categories, each clip on one line.
 
     Args:
-        index: The index that the clips are from.
         clips: The clips.
         local: Those that are on this machine.
     """
@@ -80,10 +78,7 @@ def clips_as_json(index: Index, clips: Sequence[Clip], local: Mapping[Clip, Loca
         "schema": LIST_SCHEMA,
         "i3d_version": __version__,
         "num_clips": len(clips),
-        "categories": [
-            _category_as_dict(index.category(name), len(members))
-            for name, members in _by_category(clips).items()
-        ],
+        "categories": [_category_as_dict(members) for members in _by_category(clips).values()],
     }
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
     rows = ",\n    ".join(encode(_clip_as_dict(clip, local.get(clip))) for clip in clips)
@@ -93,11 +88,10 @@ def clips_as_json(index: Index, clips: Sequence[Clip], local: Mapping[Clip, Loca
     return f'{opened},\n  "clips": [{f"{chr(10)}    {rows}{chr(10)}  " if rows else ""}]\n}}\n'
 
 
-def clips_as_csv(index: Index, clips: Iterable[Clip], local: Mapping[Clip, LocalClip]) -> str:
+def clips_as_csv(clips: Iterable[Clip], local: Mapping[Clip, LocalClip]) -> str:
     """A header and a row for each clip (RFC 4180 quoting, LF line ends).
 
     Args:
-        index: The index that the clips are from.
         clips: The clips.
         local: Those that are on this machine.
     """
@@ -107,13 +101,12 @@ def clips_as_csv(index: Index, clips: Iterable[Clip], local: Mapping[Clip, Local
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    categories = {category.name: category for category in index.categories}
     for clip in clips:
-        category, here = categories[clip.category], local.get(clip)
+        category, here = load_index().category_of(clip), local.get(clip)
         best = category.labels[0] if category.labels else None
         writer.writerow(
             (
-                clip.file_name.removesuffix(".avi"),
+                clip.name,
                 clip.category,
                 category.number,
                 clip.group,
@@ -128,15 +121,6 @@ def clips_as_csv(index: Index, clips: Iterable[Clip], local: Mapping[Clip, Local
     return text.getvalue()
 
 
-def videos(count: int) -> str:
-    """A number of videos in words: `1 video`, `167 videos`."""
-    return f"{count} video{'' if count == 1 else 's'}"
-
-
-def _categories(count: int) -> str:
-    return f"{count} categor{'y' if count == 1 else 'ies'}"
-
-
 def _by_category(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
     """The clips of each category, in the order in which the categories come first."""
     found: dict[str, list[Clip]] = {}
@@ -147,20 +131,19 @@ def _by_category(clips: Iterable[Clip]) -> dict[str, list[Clip]]:
 
 def _category_rows(by_category: Mapping[str, Sequence[Clip]], width: int) -> str:
     name_width = max(map(len, by_category), default=0)
-    counts = {name: videos(len(members)) for name, members in by_category.items()}
-    digits = max((len(count.split()[0]) for count in counts.values()), default=0)
-    lines = []
+    digits = max((len(str(len(members))) for members in by_category.values()), default=0)
+    text = ""
     for name, members in by_category.items():
-        count = counts[name].rjust(digits + len(counts[name].lstrip("0123456789")))
-        start = f"{printable(name):<{name_width}}  {count}"
-        lines.append(start + _samples(members, width - len(start)))
-    return "".join(f"{line}\n" for line in lines)
+        number = len(members)
+        start = f"{name:<{name_width}}  {number:>{digits}} video{'' if number == 1 else 's'}"
+        text += f"{start}{_samples(members, width - len(start))}\n"
+    return text
 
 
 def _samples(clips: Sequence[Clip], width: int) -> str:
     """The first file names of a category in brackets, as many as there is room for."""
     for shown in range(min(_NUM_SAMPLES, len(clips)), 0, -1):
-        names = [printable(clip.file_name) for clip in clips[:shown]]
+        names = [clip.file_name for clip in clips[:shown]]
         text = f" ({', '.join(names + ['...'] * (shown < len(clips)))})"
         if len(text) <= width:
             return text
@@ -168,59 +151,43 @@ def _samples(clips: Sequence[Clip], width: int) -> str:
 
 
 def _clip_rows(clips: Sequence[Clip], local: Mapping[Clip, LocalClip]) -> str:
-    rows = [("clip", "group", *(f"split {split}" for split in SPLITS), "frames", "fetched")]
+    width = max(len(clip.name) for clip in clips)
+    splits = "".join(f"  split {split}" for split in SPLITS)
+    text = f"{'clip':<{width}}  group{splits}  frames  fetched\n"
     for clip in clips:
         here = local.get(clip)
-        frames = None if here is None else here.num_frames_from_header
-        rows.append(
-            (
-                printable(clip.name),
-                str(clip.group),
-                *(subset or "-" for subset in clip.subsets),
-                "-" if frames is None else str(frames),
-                "no" if here is None else "yes",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    numbers = (1, len(rows[0]) - 2)  # columns that are aligned on the right
-    return "".join(
-        "  ".join(
-            f"{text:{'>' if column in numbers else '<'}{widths[column]}}"
-            for column, text in enumerate(row)
-        ).rstrip()
-        + "\n"
-        for row in rows
-    )
+        subsets = "".join(f"  {subset:<7}" for subset in clip.subsets)
+        frames = (here and here.num_frames_from_header) or "-"
+        fetched = "no" if here is None else "yes"
+        text += f"{clip.name:<{width}}  {clip.group:>5}{subsets}  {frames:>6}  {fetched}\n"
+    return text
 
 
-def _labels_sentence(category: Category) -> str:
-    if category.number is None:
-        return "Which labels of Kinetics-400 fit it is not known."
+def _labels_sentence(clip: Clip) -> str:
+    category = load_index().category_of(clip)
     if not category.labels:
         return "Kinetics-400 has no label for it."
     labels = ", ".join(f"{fitting.label} ({fitting.relation})" for fitting in category.labels)
     return f"Kinetics-400: {labels}"
 
 
-def _category_as_dict(category: Category, num_clips: int) -> dict[str, Any]:
+def _category_as_dict(clips: Sequence[Clip]) -> dict[str, Any]:
+    category = load_index().category_of(clips[0])
     return {
-        "name": encodable(category.name),
+        "name": category.name,
         "number": category.number,
-        "num_clips": num_clips,
-        "labels": [
-            {"label": fitting.label, "relation": fitting.relation} for fitting in category.labels
-        ],
+        "num_clips": len(clips),
+        "labels": [asdict(fitting) for fitting in category.labels],
     }
 
 
 def _clip_as_dict(clip: Clip, here: LocalClip | None) -> dict[str, Any]:
-    subsets = clip.subsets
     return {
-        "name": encodable(clip.name),
-        "category": encodable(clip.category),
+        "name": clip.name,
+        "category": clip.category,
         "group": clip.group,
         "number": clip.number,
-        "splits": None if None in subsets else dict(zip(_SPLIT_NAMES, subsets, strict=True)),
+        "splits": dict(zip(map(str, SPLITS), clip.subsets, strict=True)),
         "path": None if here is None else encodable(str(here.path)),
         "num_frames_from_header": None if here is None else here.num_frames_from_header,
     }

@@ -39,7 +39,7 @@ def predict_with_truth(scores: VideoScores, top: int = 5) -> Prediction:
             rank=rank_of(means, scores.labels.index(fitting.label)),
             probability=float(means.probabilities[scores.labels.index(fitting.label)]),
         )
-        for fitting in load_index().category(clip.category).labels
+        for fitting in load_index().category_of(clip).labels
         if fitting.label in scores.labels
     )
     return replace(prediction, truth=Truth("UCF101", clip.name, clip.category, labels))

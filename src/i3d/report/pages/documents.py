@@ -70,7 +70,7 @@ def render_document(
 
 @cache
 def asset(name: str) -> str:
-    """Read a style sheet or a script; one of somebody else's comes with its licence.
+    """Read a style sheet or a script; third-party ones come with their licence.
 
     Args:
         name: Its name in `assets/`.

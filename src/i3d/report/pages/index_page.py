@@ -7,18 +7,17 @@ import os
 import re
 from collections import Counter
 from functools import lru_cache
-from pathlib import Path, PurePath, PureWindowsPath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from i3d.report.pages.documents import render_document
-from i3d.report.table import percent
-from i3d.report.text import printable
+from i3d.report.text import encodable, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from i3d.report.reading_rows import FoundResults, ResultRow
+    from i3d.report.reading import FoundResults, ResultRow
 
 MAX_VIDEOS = 200_000
 """Videos in a page. With five labels each they make 16 MB, which Chromium opens in 1.3 s on the
@@ -31,12 +30,11 @@ MAX_TEXT = 2_000
 """Characters of a reason or a warning in a page; more is cut off, and ends on three dots."""
 
 NUM_FIRST_LABELS = 12
-"""Labels that are shown before somebody asks for all."""
+"""Labels that are shown before a click on "all"."""
 
 _MICRO = 1_000_000
 """Probabilities are whole numbers of millionths: a page shows tenths of a percent."""
 
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\[^\\]+\\[^\\]+\\")
 _ESCAPED_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 """How results write a byte of a name that is not UTF-8, see `i3d.report.text.encodable`."""
 
@@ -59,7 +57,7 @@ def render_index(found: FoundResults, *, source: str, folder: Path | None) -> st
     num_failed = sum(row.error_message is not None for row in found.rows)
     most = max((len(row.scores) for row in rows), default=0)
     kept = max(1, min(most, MAX_SCORES // max(1, len(rows))))
-    models = Counter(row.model for row in found.rows if row.model is not None)
+    models = Counter(row.title for row in found.rows if row.title is not None)
     name = printable(PurePath(source).name or source)
     best = Counter(row.scores[0][0] for row in found.rows if row.scores)
     data = _Data(folder)
@@ -99,68 +97,57 @@ class _Data:
         self._kinds: dict[str, int] = {}
         self._texts: dict[str, int] = {}
         self._folders: dict[str, int] = {}
-        self._names: list[str] = []
-        self._folder_of: list[int] = []
-        self._scores: list[list[int]] = []
-        self._tenths: list[int | None] = []
-        self._model_of: list[int] = []
-        self._starts: dict[int, float] = {}
-        self._failed: dict[int, tuple[int, str]] = {}
-        self._warnings: dict[int, list[int]] = {}
-        self._links: dict[int, str | None] = {}
-        self._paths: dict[int, str | None] = {}
+        names = ("names", "folder_of", "scores", "tenths", "model_of")
+        self._of_all: dict[str, list[Any]] = {name: [] for name in names}
+        names = ("starts", "failed", "warnings", "links", "paths")
+        self._of_some: dict[str, dict[int, Any]] = {name: {} for name in names}
 
     def add(self, row: ResultRow, kept: int) -> None:
         """Add a video with its best labels."""
-        number = len(self._names)
         folder, name = _parted(row.path)
         shown = printable(name)
-        self._names.append(shown)
-        self._folder_of.append(_number(self._folders, folder))
-        if shown != name or "\\" in name or "/" in name:  # a folder may have a slash behind it
-            self._links[number] = self._url_of(folder) + _quoted(name)
-        if row.error_kind == "VideoNotFoundError":
-            self._links[number] = None
-        if not _is_plain(row.path):
-            self._paths[number] = _for_list(row.path)
-        self._scores.append(
-            [
+        start, end = row.start_seconds or 0, row.end_seconds
+        values = {
+            "names": shown,
+            "folder_of": _number(self._folders, folder),
+            "scores": [
                 value
                 for label, probability in row.scores[:kept]
                 for value in (_number(self.labels, label), _millionths(probability))
-            ]
-        )
-        start, end = row.start_seconds, row.end_seconds
-        has_span = start is not None and end is not None and end >= start
-        # mypy does not see that both are numbers then.
-        self._tenths.append(round(10 * (end - start)) if has_span else None)  # type: ignore[operator]
+            ],
+            "tenths": None if end is None or end < start else round(10 * (end - start)),
+            "model_of": -1 if row.title is None else _number(self._models, row.title),
+        }
+        number = len(self._of_all["names"])
+        for key, value in values.items():
+            self._of_all[key].append(value)
+        some = self._of_some
+        if shown != name or "\\" in name or "/" in name:  # a folder may end in a slash
+            some["links"][number] = self._url_of(folder) + _quoted(name)
+        if row.error_kind == "VideoNotFoundError":
+            some["links"][number] = None
+        if not _is_plain(row.path):
+            some["paths"][number] = _for_list(row.path)
         if start:
-            self._starts[number] = round(start, 1)
-        self._model_of.append(-1 if row.model is None else _number(self._models, row.model))
+            some["starts"][number] = round(start, 1)
         if row.error_message is not None:
             kind = _number(self._kinds, row.error_kind or "")
-            self._failed[number] = (kind, _short(row.error_message))
+            some["failed"][number] = (kind, _short(row.error_message))
         if row.warnings:
-            self._warnings[number] = [_number(self._texts, _short(one)) for one in row.warnings]
+            some["warnings"][number] = [_number(self._texts, _short(one)) for one in row.warnings]
 
     def as_dict(self, *, has_models: bool) -> dict[str, Any]:
         """All of it, with texts that can be shown."""
+        models: dict[str, list[int]] = {} if has_models else {"model_of": []}
         return {
             "labels": [printable(label) for label in self.labels],
             "models": [printable(model) for model in self._models] if has_models else [],
-            "model_of": self._model_of if has_models else [],
             "kinds": [printable(kind) for kind in self._kinds],
             "texts": list(self._texts),
             "folders": [[printable(text), self._url_of(text)] for text in self._folders],
-            "names": self._names,
-            "folder_of": self._folder_of,
-            "scores": self._scores,
-            "tenths": self._tenths,
-            "starts": self._starts,
-            "failed": self._failed,
-            "warnings": self._warnings,
-            "links": self._links,
-            "paths": self._paths,
+            **self._of_all,
+            **self._of_some,
+            **models,
         }
 
 
@@ -181,13 +168,9 @@ def _short(text: str) -> str:
     return shown if len(text) <= MAX_TEXT else f"{shown}..."
 
 
-def _is_windows(path: str) -> bool:
-    return os.name == "nt" or _WINDOWS_PATH.match(path) is not None
-
-
 def _parted(path: str) -> tuple[str, str]:
     """The folder of a path, with its last slash, and the name in it."""
-    slashes = "/\\" if _is_windows(path) else "/"
+    slashes = "/\\" if os.name == "nt" else "/"
     at = max(path.rstrip(slashes).rfind(slash) for slash in slashes) + 1
     return path[:at], path[at:]
 
@@ -199,13 +182,8 @@ def _is_plain(path: str) -> bool:
 
 def _for_list(path: str) -> str | None:
     """The path itself, for a list of names; None where none can hold it."""
-    if "\n" in path or "\r" in path or "\0" in path or _ESCAPED_BYTE.search(path):
-        return None
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return None
-    return path
+    is_text = encodable(path) == path and not _ESCAPED_BYTE.search(path)
+    return path if is_text and not {"\n", "\r", "\0"} & set(path) else None
 
 
 def _with_bytes(path: str) -> str:
@@ -223,42 +201,33 @@ def _quoted(path: str) -> str:
     path = path.replace("\\", "/") if os.name == "nt" else _with_bytes(path)
     try:
         return quote(path.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError:  # a lone surrogate that is no byte: no system has such a name
+    except UnicodeEncodeError:  # a surrogate that stands for no byte: no file has such a name
         return quote(path.encode("utf-8", "replace"))
 
 
 def _folder_url(text: str, page_folder: Path | None) -> str:
     """The address of a folder, as seen from the page; it ends with a slash."""
-    if os.name != "nt" and _is_windows(text):
-        return _absolute_url(PureWindowsPath(text))
     try:
-        real = os.path.realpath(_with_bytes(text) or ".")
-        if page_folder is None:
-            return _absolute_url(Path(real))
+        real = Path(os.path.realpath(_with_bytes(text) or "."))
+        absolute = real.as_uri().rstrip("/") + "/"
+    except ValueError:  # no file has such a name
+        return "./"
+    if page_folder is None:
+        return absolute
+    try:
         relative = os.path.relpath(real, os.path.realpath(page_folder))
-    except ValueError:
-        if "\0" in text:  # no system has such a name
-            return "./"
-        return _absolute_url(Path(real))  # another drive
+    except ValueError:  # another drive of Windows
+        return absolute
     # With a dot before it, a name with a colon is not taken for a scheme.
     return "./" if relative == "." else f"./{_quoted(relative)}/"
 
 
-def _absolute_url(folder: PurePath) -> str:
-    path = folder.as_posix().rstrip("/")
-    drive = path[:2] if re.match("[A-Za-z]:", path) else ""
-    if path.startswith("//"):  # a share of Windows: //server/folder
-        return f"file:{_quoted(path)}/"
-    return f"file://{'/' if drive else ''}{drive}{_quoted(path[len(drive) :])}/"
-
-
 def _verdict(num_videos: int, num_ok: int) -> str:
-    videos = "1 video" if num_videos == 1 else f"{num_videos:,} videos"
-    if num_ok == num_videos:
-        return f"{videos}, {'classified' if num_videos == 1 else 'all of them classified'}."
-    if not num_ok:
-        return f"{videos}, {'failed' if num_videos == 1 else 'all of them failed'}."
-    return f"{videos}: {num_ok:,} classified, {num_videos - num_ok:,} failed."
+    if num_videos == 1:
+        return f"1 video, {'classified' if num_ok else 'failed'}."
+    if num_ok in (0, num_videos):
+        return f"{num_videos:,} videos, all of them {'classified' if num_ok else 'failed'}."
+    return f"{num_videos:,} videos: {num_ok:,} classified, {num_videos - num_ok:,} failed."
 
 
 def _facts(models: Counter[str], best: Counter[str], most: int) -> list[str]:

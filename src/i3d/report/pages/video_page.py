@@ -1,19 +1,17 @@
-"""A page about one video: what is in it, when, and how that is known."""
+"""A page about one video: what happens in it, when, and how that was found."""
 
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from i3d.report.clock import clock
+from i3d.report.jsons import provenance, to_json
 from i3d.report.pages.documents import data_url, render_document
-from i3d.report.provenance import provenance_as_dict
-from i3d.report.table import facts, percent, truth_text
-from i3d.report.text import printable
+from i3d.report.table import facts, truth_text
+from i3d.report.text import clock, percent, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,12 +48,11 @@ def render_video_page(
     """Render the page.
 
     Args:
-        prediction: What the model says of the whole.
-        timeline: What it says of each moment.
-        num_shown: How many of its tracks are shown before somebody chooses others; those of
-            segments are, in any case.
-        stills: Pictures out of the video.
-        playable: What the page plays.
+        prediction: The result for the whole video.
+        timeline: The result for each moment.
+        num_shown: Number of tracks to show at first; those of segments are always shown.
+        stills: Pictures from the video.
+        playable: What the page plays, if anything.
 
     Returns:
         The page, which ends with a line end. It needs no other file but a video that it links to.
@@ -129,7 +126,7 @@ def render_video_page(
         ],
         truth=None if prediction.truth is None else truth_text(prediction),
         made_by=_made_by(timeline),
-        provenance=json.dumps(provenance_as_dict(timeline), indent=2, ensure_ascii=False),
+        provenance=to_json(provenance(timeline), indent=2),
     )
 
 
@@ -153,7 +150,7 @@ def _merged_edges(timeline: Timeline, merged: int) -> npt.NDArray[np.float64]:
 
 
 def _verdict(prediction: Prediction, timeline: Timeline) -> str:
-    """One sentence, for those who read no further."""
+    """The result in one sentence."""
     best = prediction.scores[0]
     whole = f"Overall: {printable(best.label)} ({percent(best.probability)})."
     count = len(timeline.segments)
@@ -208,7 +205,7 @@ def _no_video(playable: Playable | None, name: str) -> str:
 
 
 def _made_by(timeline: Timeline) -> list[tuple[str, str]]:
-    """What made the numbers, for people; all of it stands below as JSON."""
+    """How the numbers were made, for people; the page holds all of it as JSON."""
     video, clip, recipe, model = timeline.video, timeline.clip, timeline.recipe, timeline.model
     declared = video.num_frames_from_header
     fps = "every frame" if recipe.fps is None else f"at most {recipe.fps:g} frames per second"

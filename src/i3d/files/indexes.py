@@ -1,4 +1,4 @@
-"""Which Python package indexes this user has: the settings of pip and uv, read and not run.
+"""The user's Python package indexes, read from the settings of pip and uv.
 
 pip's are described in its documentation, "Configuration", uv's in "Configuration files" and
 "Package indexes".
@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import platformdirs
 
-from i3d.files.download.settings import is_web_address
+from i3d.files.addresses import is_web_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,9 +45,9 @@ def package_indexes() -> tuple[str, ...]:
 
     Returns:
         Web addresses of "simple" indexes (PEP 503), maybe with a password, in the order in which to
-        ask them: the main ones, pip's first; where neither tool names one, the public index; then
-        the extra ones. None where a tool is told to use no index, or where the only ones are
-        folders. A file of settings that can't be read says nothing.
+        ask them: the main ones, pip's first, or the public index if neither tool names one; then
+        the extra ones. Empty if a tool is told to use no index, or if all of them are folders. A
+        file of settings that can't be read is ignored.
     """
     tools = (_pip(), _uv())
     if any(tool.uses_none for tool in tools):
@@ -69,8 +69,8 @@ def index_auth(url: str, page: str) -> tuple[str, str] | None:
         page: A page of the index.
 
     Returns:
-        Those in the page's address, else those for its host in the user's netrc file, as pip and uv
-        take them. None for another host than the page's.
+        Those in the page's address, else those for its host in the user's netrc file, as for pip
+        and uv. None for a host other than the page's.
     """
     from requests.utils import get_netrc_auth
 
