@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 

@@ -22,7 +22,6 @@ import reference_i3d
 if TYPE_CHECKING:
     from i3d.engines.base import Engine
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
 
 SOURCE = Path(__file__).parent.parent / "src"
 SCOPE = "RGB/inception_i3d"

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     Written = Callable[[str], Path]
     Load = Callable[[Path], Engine]
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
 
 CAMERA_MOTION = Path(__file__).parent.parent / "src" / "i3d" / "data" / "camera-motion"
 

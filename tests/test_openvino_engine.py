@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 pytest.importorskip("openvino", reason="OpenVINO is not installed")
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
 
 SOURCE = Path(__file__).parent.parent / "src"
 DATA = SOURCE / "i3d" / "data"

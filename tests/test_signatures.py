@@ -25,7 +25,6 @@ import module_forms as forms
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
 
 FLOAT, UINT8, BFLOAT16, HALF = 1, 4, 14, 19
 

@@ -27,7 +27,6 @@ import small_modules as small
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.xdist_group("tensorflow")
 
 SOURCE = Path(__file__).parent.parent / "src"
 
