@@ -237,7 +237,7 @@ def test_eval_compares_recipes(colored_hosts: Hosts, color_model: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("json", "top-1"), ("csv", "top-1"), ("x.JSON", "{"), ("x.csv", "recipe,"), ("x.y", "top-1")],
+    [("json", "top-1"), ("csv", "top-1"), ("x.JSON", "{"), ("x.csv", "recipe,")],
 )
 def test_a_file_gets_the_format_of_its_suffix_and_a_name_is_no_suffix(
     colored_hosts: Hosts,
@@ -255,6 +255,12 @@ def test_a_file_gets_the_format_of_its_suffix_and_a_name_is_no_suffix(
         assert text.startswith(f"{color_model} on UCF101, recipe standard\n")
     else:
         assert text.startswith(start)
+
+
+def test_an_unknown_ending_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
+    result = ucf("eval", "v_Bowling_g01_c01", "-o", tmp_path / "x.y")
+    assert result.exit_code == 2
+    assert ".json, .csv" in " ".join(result.stderr.split())
 
 
 def test_eval_leaves_an_older_result_alone_when_nothing_was_evaluated(

@@ -484,7 +484,7 @@ KINETICS += ["singing", "crying"]
 WITHOUT_TENSORFLOW = """
 import sys, time
 import numpy as np
-import i3d.engines.choose
+import i3d.analysis.classifier
 from engines import FakeEngine
 
 num_quick = int(sys.argv.pop(1))
@@ -496,7 +496,7 @@ class Engine(FakeEngine):
             time.sleep(600)
         return np.cos(np.arange(9) * clip.mean())[None].astype(np.float32)
 
-i3d.engines.choose.load_engine = lambda *_, **__: Engine([[0.0] * 9])
+i3d.analysis.classifier.load_engine = lambda *_, **__: Engine([[0.0] * 9])
 from i3d.__main__ import main
 main()
 """
