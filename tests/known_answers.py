@@ -92,7 +92,7 @@ class KnownAnswers:
         self.engine = FakeEngine(np.zeros((1, len(labels))))
         self.labels = tuple(labels)
         lines = "".join(f"{label}\n" for label in labels)
-        self.labels_sha256 = hashlib.sha256(lines.encode()).hexdigest()
+        self.labels_sha256 = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
         self.model = ModelInfo(name, fingerprint, len(labels), "kinetics-400")
         self.calls: list[str] = []
         """Names of the clips that it was asked about, with the recipe: `NAME standard`."""
