@@ -157,6 +157,27 @@ def test_links_and_pipes_are_refused(saved: Saved, target: Path, kind: bytes) ->
     assert refused(archive, target).startswith("it holds a link, or something that is not a file")
 
 
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("a", "a/b"), "a file and a folder"),
+        (("a/b", "a"), "a file and a folder"),
+        (("x" * 300,), "a name that is too long"),
+    ],
+)
+def test_names_that_no_folder_can_have_are_the_archives_fault(
+    saved: Saved, target: Path, names: tuple[str, ...], reason: str
+) -> None:
+    with pytest.raises(ArchiveError, match=reason):
+        unpack(saved(tar_of(*((name, b"") for name in names))), target)
+
+
+def test_a_header_that_is_too_long_is_not_read(saved: Saved, target: Path) -> None:
+    bomb = header("x", tarfile.XHDTYPE, size=3 * 2**30).tobuf() + bytes(2**20)
+    with pytest.raises(ArchiveError):
+        unpack(saved(bomb), target)
+
+
 def test_a_link_in_a_zip_archive_becomes_a_file(saved: Saved, target: Path) -> None:
     info = zipfile.ZipInfo("a/b")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16

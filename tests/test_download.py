@@ -645,6 +645,16 @@ def test_a_slow_server_that_keeps_sending_is_waited_for(server: WebServer, targe
     assert target.read_bytes() == CONTENT
 
 
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    server: WebServer, target: Path
+) -> None:
+    server.resources["/file"].always = Fault(piece_bytes=1, piece_seconds=0.03)
+    error = fails(server.url + "/file", target)
+    assert error.reason.startswith("the server sent only ")
+    assert error.kind == "silent"
+
+
 def test_a_refused_connection_is_not_tried_again(target: Path) -> None:
     with serve() as server:
         url = server.url

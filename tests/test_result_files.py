@@ -276,6 +276,21 @@ def test_a_journal_of_an_older_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps a folder that somebody is in")
+def test_a_video_that_lacks_rows_in_a_table_of_an_older_version_is_made_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "r.csv"
+    write(path, "csv", FOUR)
+    whole_file = path.read_bytes()
+    lines = whole_file.splitlines(keepends=True)
+    second = next(i for i in reversed(range(len(lines))) if b",ok,2," in lines[i])
+    path.write_bytes(b"".join(lines[:second] + lines[second + 1 :]))
+    with opened(path, "csv") as results:
+        assert len(results.known) == len(FOUR) - 1
+    write(path, "csv", FOUR)
+    assert sorted(path.read_bytes().splitlines()) == sorted(whole_file.splitlines())
+
+
 def test_a_current_folder_that_was_removed_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

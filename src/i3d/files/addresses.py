@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -177,3 +178,39 @@ def status_text(status: int) -> str:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+SLOWEST_BYTES_PER_SECOND = 1024
+"""At this rate a model of 50 MB takes 14 hours."""
+
+
+class Pace:
+    """Notices a server that sends next to nothing: a single byte now and then is not silence.
+
+    Args:
+        url: The address that is downloaded.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._patience = patience_seconds()
+        self._since, self._num_bytes = time.monotonic(), 0
+
+    def count(self, num_bytes: int) -> None:
+        """Count bytes that came.
+
+        Raises:
+            DownloadError: It was less than 1 KiB a second for as long as a server may be silent.
+        """
+        self._num_bytes += num_bytes
+        seconds = time.monotonic() - self._since
+        if seconds < self._patience:
+            return
+        if self._num_bytes < SLOWEST_BYTES_PER_SECOND * seconds:
+            raise failure(
+                self._url,
+                f"the server sent only {size_text(self._num_bytes)} in {seconds:.2g} seconds",
+                hint="Try again later, or give the server more time with I3D_TIMEOUT (seconds).",
+                kind="silent",
+            )
+        self._since, self._num_bytes = time.monotonic(), 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import shutil
 import tarfile
@@ -18,9 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from typing_extensions import Self
+
+_LONG_HEADERS = frozenset(
+    {
+        *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+        *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    }
+)
+_MAX_HEADER_BYTES = 2**20
+
 _DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError),
     ValueError,  # impossible numbers or names
+    MemoryError,
 )
 """What the standard library raises on archives that it can't read."""
 
@@ -58,9 +70,16 @@ def unpack(
             if not path.is_relative_to(root):
                 raise ArchiveError(f"it holds a file outside its folder ({name!r})")
             if content is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with content, path.open("wb") as file:
-                    shutil.copyfileobj(content, file)
+                try:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    with content, path.open("wb") as file:
+                        shutil.copyfileobj(content, file)
+                except (FileExistsError, IsADirectoryError) as error:
+                    raise ArchiveError(f"it holds a file and a folder ({name!r})") from error
+                except OSError as error:
+                    if error.errno != errno.ENAMETOOLONG:
+                        raise
+                    raise ArchiveError("it holds a name that is too long") from error
 
 
 def read_member(archive: Path, name: str, num_bytes: int) -> bytes:
@@ -91,8 +110,8 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
             for info in zipped.infolist():  # a link becomes a file that holds its target
                 content = None if info.is_dir() else zipped.open(info)
                 yield info.filename, info.file_size, content
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as tar:
+    elif (tar := _open_tar(archive)) is not None:
+        with tar:
             for member in tar:
                 if not (member.isfile() or member.isdir()):
                     raise ArchiveError(
@@ -106,6 +125,29 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
         raise ArchiveError("it is not a whole tar or zip archive (it looks like a web page)")
     else:
         raise ArchiveError("it is not a whole tar or zip archive" if start else "it is empty")
+
+
+class _Header(tarfile.TarInfo):
+    """A header that is not read into memory whatever its size: long names are in one, too."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header.
+
+        Raises:
+            tarfile.ReadError: It holds a name or attributes of more than 1 MiB.
+        """
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _LONG_HEADERS and header.size > _MAX_HEADER_BYTES:
+            raise tarfile.ReadError("too long a header")
+        return header
+
+
+def _open_tar(archive: Path) -> tarfile.TarFile | None:
+    try:
+        return tarfile.open(archive, tarinfo=_Header)
+    except tarfile.ReadError:
+        return None
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from i3d.errors import CacheError
+from i3d.errors import CacheError, DownloadError
 from i3d.files.addresses import (
     NETWORK_HINT,
+    Pace,
     check_address,
     credentials,
     failure,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from i3d.errors import DownloadError
     from i3d.progress import Progress
 
 GOOD_PROGRESS_BYTES = 2**20
@@ -284,6 +284,7 @@ class _Transfer:
         # read1: what has arrived, not decompressed; `read` would wait for the whole chunk
         read = partial(answer.raw.read1, _CHUNK_BYTES, decode_content=False)
         broken = None
+        pace = Pace(self.url)
         with (
             answer,
             self.progress.task(self.description, total, "bytes") as advance,
@@ -304,6 +305,11 @@ class _Transfer:
                 file.write(chunk)
                 size += len(chunk)
                 advance(len(chunk))
+                try:
+                    pace.count(len(chunk))
+                except DownloadError as error:
+                    broken = error
+                    break
             write_through(file)
         if size > self.max_bytes:
             part.unlink()

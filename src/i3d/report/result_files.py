@@ -95,8 +95,8 @@ class ResultFile:
         try:
             with self._writing():
                 self._check_format(self._path, format_name)
-                self._check_format(self._journal, "jsonl")
                 if not again:
+                    self._check_format(self._journal, "jsonl")
                     self._read()
         except BaseException:
             self.close()
@@ -217,7 +217,9 @@ class ResultFile:
         except NotImplementedError:  # this disk can't lock
             pass
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            # In a folder that can't be written, a file may be written all the same.
+            is_allowed = error.errno == errno.EACCES and os.access(self._path, os.W_OK)
+            if error.errno not in _NO_LOCKS and not is_allowed:
                 raise
         return lock
 
@@ -236,9 +238,18 @@ class ResultFile:
     def _read(self) -> None:
         """Read the known results, and cut off a torn end of the journal."""
         if self._path != self._journal and _has_content(self._path):
+            num_scores: dict[str, int] = {}
             with self._path.open("rb") as table:
                 for found in results_in(table, self._shown):
-                    self._learn(found)
+                    path = self._learn(found)
+                    if isinstance(found, ResultRow) and found.scores:
+                        num_scores[path] = len(found.scores)
+            # Older versions appended rows: the last video may lack some.
+            most = max(num_scores.values(), default=0)
+            for path, number in num_scores.items():
+                if number < most:
+                    del self.known[path]
+                    self._forgotten.add(path)
         if not _has_content(self._journal):
             return
         with self._journal.open("rb") as journal:

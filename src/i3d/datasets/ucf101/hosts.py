@@ -34,6 +34,7 @@ from i3d.datasets.ucf101.clips import damage, decoding_damage, explained
 from i3d.errors import DownloadError, UsageError
 from i3d.files.addresses import (
     NETWORK_HINT,
+    Pace,
     check_address,
     failure,
     is_web_address,
@@ -154,7 +155,7 @@ class Host:
         raise failure(self.url, reason, hint=NETWORK_HINT)
 
     def _read(self, clip: Clip, progress: Progress) -> bytes:
-        content = io.BytesIO()
+        content, pace = io.BytesIO(), Pace(self.url)
         with (
             self._open(clip) as (total, chunks),
             progress.task(f"fetching {clip.file_name}", total, "bytes") as advance,
@@ -164,6 +165,7 @@ class Host:
                 if content.tell() > MAX_CLIP_BYTES:
                     raise failure(self.url, f"it is larger than {size_text(MAX_CLIP_BYTES)}")
                 advance(len(chunk))
+                pace.count(len(chunk))
         return content.getvalue()
 
     def _open(self, clip: Clip) -> AbstractContextManager[tuple[int | None, Iterator[bytes]]]:
