@@ -52,6 +52,7 @@ def ucf_group() -> None:
     show_default=True,
     help="A table for people, file names one a line, JSON (its fields: docs/json.md), or CSV.",
 )
+@offline_option
 def list_command(
     terms: tuple[str, ...],
     split: int | None,

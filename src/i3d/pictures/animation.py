@@ -96,6 +96,10 @@ def write_animation(
         else:
             joined.append(picture)
             durations.append(stop - start)
+    if format_name == "apng" and (len(joined) == 1 or max(durations) > form.longest):
+        joined, durations = _in_pieces(joined, durations, form.longest)
+        # Pillow joins equal pictures of equal blending only; without transparency both look alike.
+        options["blend"] = [number % 2 for number in range(len(joined))]
     durations = [min(duration, form.longest) for duration in durations]
     # In memory first: Pillow does not tell that a disk is full.
     buffer = io.BytesIO()
@@ -110,6 +114,22 @@ def write_animation(
     )
     Path(path).write_bytes(buffer.getvalue())
     return len(frames) - len(shown)
+
+
+def _in_pieces(
+    pictures: list[Image.Image], durations: list[int], longest: int
+) -> tuple[list[Image.Image], list[int]]:
+    """Show a picture several times in a row instead of for too long; a lone one twice.
+
+    A file with one picture would be a still without a duration.
+    """
+    pieces: list[Image.Image] = []
+    parts: list[int] = []
+    for picture, duration in zip(pictures, durations, strict=True):
+        count = max(-(-duration // longest), 1 + (len(pictures) == 1))
+        pieces += [picture] * count
+        parts += [duration * (i + 1) // count - duration * i // count for i in range(count)]
+    return pieces, parts
 
 
 def _palette_of(frames: Sequence[Frame]) -> Image.Image:
