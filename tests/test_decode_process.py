@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
@@ -394,6 +395,7 @@ def test_nothing_is_left_of_processes_that_died(
     behaving: Callable[[str], Path], clip: Path
 ) -> None:
     path = behaving("crash-1")
+    gc.collect()  # what other tests have left may go at any time
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  (names alone)
     threads = set(threading.enumerate())
     pids = []
@@ -406,7 +408,7 @@ def test_nothing_is_left_of_processes_that_died(
     process.close()
     assert len(set(pids)) == 5
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)  # not even as a zombie
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  (names alone)
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208  (names alone)
     wait_until(lambda: set(threading.enumerate()) <= threads)
 
 
