@@ -24,8 +24,8 @@ from i3d.engines.base import EngineInfo  # noqa: TC001  (msgspec reads these ann
 from i3d.errors import OutputError
 from i3d.files.whole import write_whole
 from i3d.models.catalog import name_of_weights
-from i3d.models.records import ModelInfo  # noqa: TC001
-from i3d.video.info import ClipInfo, RecipeInfo, VideoInfo  # noqa: TC001
+from i3d.models.records import ModelInfo  # noqa: TC001  (the same)
+from i3d.video.info import ClipInfo, RecipeInfo, VideoInfo  # noqa: TC001  (the same)
 
 if TYPE_CHECKING:
     import os

@@ -112,9 +112,8 @@ def fetch_clips(
         fetched = run.fetch_all(missing, jobs)
         stack.callback(fetched.close)
         what = f"fetching {len(missing)} clips of UCF101"
-        advance: Callable[[int], None] = lambda _: None  # noqa: E731
-        if len(missing) > 1:
-            advance = stack.enter_context(progress.task(what, len(missing)))
+        of_several = progress if len(missing) > 1 else NO_PROGRESS
+        advance = stack.enter_context(of_several.task(what, len(missing)))
         for clip in clips:
             if clip not in here:  # else it was there, or stood in the list before
                 here[clip] = next(fetched)
